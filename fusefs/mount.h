@@ -1,0 +1,51 @@
+// A mounted view of one namespace: builds trees from refs, answers the kernel, follows changes.
+//
+// Low-level libfuse (session.cc is the only file that knows it). The view follows the refs within a
+// second; files that are open keep their bytes. start() returns when the directory is readable.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "cas/ref_store.h"
+#include "cas/store.h"
+
+namespace castool::fusefs {
+
+enum class Layout { kOvms, kOllama };
+
+struct MountOptions {
+  std::string directory;
+  Layout layout = Layout::kOvms;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  bool allow_other = false;
+  std::string source_name;  // what mount(8) shows as device: the store's path
+};
+
+class Mount {
+ public:
+  // Errors: kBusy (something is mounted there), kUnsupported (no /dev/fuse, no fusermount3: the hint
+  // says what to install), kUsage (not a directory).
+  [[nodiscard]] static base::Result<std::unique_ptr<Mount>> start(const MountOptions& options,
+                                                                  cas::Store& store,
+                                                                  cas::RefStore& refs,
+                                                                  base::Clock& clock,
+                                                                  base::Log& log);
+  virtual ~Mount() = default;  // unmounts
+  // Serves until the directory is unmounted or `stop` is requested; then everything is answered and
+  // unmounted.
+  [[nodiscard]] virtual base::Status run(std::stop_token stop) = 0;
+};
+
+// Ends a mount of ours from another process; kBusy when files are open and `lazy` is not asked for.
+enum class Detach { kWhenIdle, kLazy };
+[[nodiscard]] base::Status unmount(const std::string& directory, Detach detach);
+
+}  // namespace castool::fusefs
