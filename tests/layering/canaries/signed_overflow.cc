@@ -1,0 +1,8 @@
+// UndefinedBehaviorSanitizer must stop this program.
+#include <limits>
+
+int main(int argc, char**) {
+  volatile int number = std::numeric_limits<int>::max();
+  number = number + argc;
+  return 0;
+}
