@@ -1,0 +1,55 @@
+"""Fixtures: castool with a store of its own, the servers, and a mount point that never stays."""
+
+import os
+
+import pytest
+
+import harness
+
+
+@pytest.fixture
+def castool(tmp_path):
+    """castool with its own store; afterwards no process of that store may be left."""
+    runner = harness.Castool(tmp_path / "castool")
+    yield runner
+    left = runner.processes()
+    runner.end_all()
+    assert not left, f"castool processes were left running: {left}"
+
+
+@pytest.fixture
+def mountpoint(tmp_path, castool):
+    """An empty directory to mount at; detached afterwards, before castool's processes are counted."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no /dev/fuse")
+    directory = tmp_path / "mnt"
+    directory.mkdir()
+    yield directory
+    if harness.is_mounted(directory):
+        castool.run("umount", directory, status=None)
+    harness.force_unmount(directory)
+    try:
+        harness.wait_until(lambda: not castool.processes(), 10, "end of the mount's process")
+    except AssertionError:
+        pass  # the castool fixture says it
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """nginx(root, server="") starts one that serves `root`."""
+    running = []
+
+    def start(root, server=""):
+        running.append(harness.Nginx(tmp_path / f"nginx{len(running)}", root, server))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def docker_registry(tmp_path):
+    registry = harness.DockerRegistry(tmp_path / "registry")
+    yield registry
+    registry.stop()
