@@ -1,6 +1,7 @@
 // The Hub's API answers, parsed strictly. Facts: docs/semantics.md "The Hub". Pure functions.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,10 @@
 #include "base/result.h"
 
 namespace castool::manifest {
+
+// Of one answer; longer ones are kBadManifest, as is everything else here that cannot be read.
+// Whether garbage means "try again" is the caller's decision.
+inline constexpr std::size_t kMaxHubAnswerBytes = 64u << 20;
 
 // GET /api/models/{id}[/revision/{rev}]
 struct RepoInfo {

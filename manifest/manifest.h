@@ -1,8 +1,9 @@
 // One model at one revision: paths, digests, sizes, origin.
 //
 // Two kinds share the type. An Ollama manifest is the registry's own bytes, kept exactly and parsed
-// strictly; a Hub manifest is ours, in the canonical JSON of docs/store-format.md. Both are stored as
-// blobs, so a manifest's name is the sha256 of its bytes. Values; pure functions; limits of SPEC §10.
+// strictly; a Hub manifest is ours, in the canonical JSON of docs/manifest-format.md. Both are
+// stored as blobs, so a manifest's name is the sha256 of its bytes. Values; pure functions; limits
+// of SPEC §10.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@
 
 namespace castool::manifest {
 
-inline constexpr std::uint64_t kMaxManifestBytes = 4u << 20;     // a registry's
+inline constexpr std::uint64_t kMaxManifestBytes = 4u << 20;       // a registry's
 inline constexpr std::uint64_t kMaxHubManifestBytes = 128u << 20;  // ours, of 200 000 files
 inline constexpr std::size_t kMaxLayers = 10'000;
 inline constexpr std::size_t kMaxHubFiles = 200'000;
@@ -31,9 +32,9 @@ struct FileEntry {
 };
 
 struct HubManifest {
-  std::string endpoint;  // "https://huggingface.co"
-  std::string repo;      // canonical id as the Hub gave it
-  std::string commit;    // 40 hex
+  std::string endpoint;          // "https://huggingface.co"
+  std::string repo;              // canonical id as the Hub gave it
+  std::string commit;            // 40 hex
   std::vector<FileEntry> files;  // sorted by path bytes
 };
 

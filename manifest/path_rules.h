@@ -18,8 +18,8 @@ namespace castool::manifest {
 // The whole set: no duplicates, no path that is both a file and a directory.
 [[nodiscard]] base::Status check_path_set(std::span<const std::string> paths);
 
-// The Hub's pattern rules (Python fnmatchcase on the whole path): case counts, '*' and '?' cross '/',
-// [seq], [!seq]; a trailing '/' means everything below; '\' in a pattern is '/'.
+// The Hub's pattern rules (Python fnmatchcase on the whole path): case counts, '*' and '?' cross
+// '/', [seq], [!seq]; a trailing '/' means everything below; '\' in a pattern is '/'.
 [[nodiscard]] bool matches_pattern(std::string_view path, std::string_view pattern);
 // Kept if no include or any include matches, and no exclude matches.
 [[nodiscard]] bool selected(std::string_view path, std::span<const std::string> include,

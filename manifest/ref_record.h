@@ -1,5 +1,5 @@
 // What a ref's record says: enough to list and to mount without parsing a manifest.
-// JSON, one object, documented in docs/store-format.md; unknown members are kept out, a missing
+// JSON, one object, documented in docs/manifest-format.md; unknown members are kept out, a missing
 // optional member has its default, so older and newer castools read each other's records.
 #pragma once
 

@@ -1,0 +1,146 @@
+#include "manifest/ref_record.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "manifest/json_value.h"
+#include "manifest/manifest.h"
+#include "manifest/printable.h"
+#include "manifest/source.h"
+
+namespace castool::manifest {
+namespace {
+
+constexpr std::string_view kWhat = "ref record";
+constexpr JsonLimits kLimits{1u << 20, 20'000, kMaxJsonDepth};
+
+constexpr std::array kStates{RefState::kAbsent, RefState::kPartial, RefState::kComplete,
+                             RefState::kDamaged};
+constexpr std::array kKinds{ModelKind::kHub, ModelKind::kOllama};
+
+std::string_view kind_word(ModelKind kind) { return kind == ModelKind::kHub ? "hub" : "ollama"; }
+
+template <class Values, class Word>
+auto by_word(const Values& values, std::string_view text, Word word_of)
+    -> std::optional<typename Values::value_type> {
+  for (const auto value : values) {
+    if (word_of(value) == text) return value;
+  }
+  return std::nullopt;
+}
+
+// A name that came out of source.h: what the store puts into a path.
+bool is_ref_name(const std::string& name) {
+  if (parse_custom_name(name)) return true;
+  const auto source = parse_source(name);
+  return source && ref_name(*source) == name;
+}
+
+base::Status read_names(const JsonFields& fields, RefRecord& record) {
+  CASTOOL_ASSIGN(record.name, fields.string("name"));
+  if (!is_ref_name(record.name)) return fields.error("name", "no name: " + printable(record.name));
+  CASTOOL_ASSIGN(record.source, fields.string_or("source", ""));
+  CASTOOL_ASSIGN(record.origin, fields.string_or("origin", ""));
+  CASTOOL_ASSIGN(record.revision, fields.string_or("revision", ""));
+  CASTOOL_ASSIGN(const std::string kind, fields.string("kind"));
+  const auto known_kind = by_word(kKinds, kind, kind_word);
+  if (!known_kind) return fields.error("kind", "unknown: " + printable(kind));
+  record.kind = *known_kind;
+  CASTOOL_ASSIGN(const std::string state, fields.string("state"));
+  const auto known_state = by_word(kStates, state, [](RefState value) { return word(value); });
+  if (!known_state) return fields.error("state", "unknown: " + printable(state));
+  record.state = *known_state;
+  CASTOOL_ASSIGN(const std::string digest, fields.string("manifest"));
+  CASTOOL_ASSIGN(record.manifest, base::Digest::parse(digest));
+  return base::ok();
+}
+
+base::Status read_figures(const JsonFields& fields, RefRecord& record) {
+  CASTOOL_ASSIGN(record.bytes, fields.size_or("bytes", 0));
+  CASTOOL_ASSIGN(record.bytes_present, fields.size_or("bytes_present", 0));
+  CASTOOL_ASSIGN(record.files, fields.size_or("files", 0));
+  CASTOOL_ASSIGN(record.pinned, fields.boolean_or("pinned", false));
+  CASTOOL_ASSIGN(record.first_pulled_at, fields.integer_or("first_pulled_at", 0));
+  CASTOOL_ASSIGN(record.pulled_at, fields.integer_or("pulled_at", 0));
+  CASTOOL_ASSIGN(record.last_used_at, fields.integer_or("last_used_at", 0));
+  return base::ok();
+}
+
+base::Status read_serving(const JsonFields& fields, RefRecord& record) {
+  CASTOOL_ASSIGN(record.served_name, fields.string_or("served_name", ""));
+  CASTOOL_ASSIGN(record.task, fields.string_or("task", ""));
+  CASTOOL_ASSIGN(const JsonValue* options, fields.object_or_null("options"));
+  if (options == nullptr) return base::ok();
+  for (const auto& [name, value] : *options->object()) {
+    if (value.string() == nullptr) return fields.error("options", "a value that is not a string");
+    record.options.emplace(name, *value.string());
+  }
+  return base::ok();
+}
+
+std::string print_options(const std::map<std::string, std::string>& options) {
+  std::string out = "{";
+  for (const auto& [name, value] : options) {
+    if (out.size() > 1) out += ',';
+    out += json_quote(name);
+    out += ':';
+    out += json_quote(value);
+  }
+  return out + "}";
+}
+
+}  // namespace
+
+std::string_view word(RefState state) {
+  switch (state) {
+    case RefState::kAbsent: return "absent";
+    case RefState::kPartial: return "partial";
+    case RefState::kComplete: return "complete";
+    case RefState::kDamaged: return "damaged";
+  }
+  return "absent";
+}
+
+std::string print_ref_record(const RefRecord& record) {
+  std::string out;
+  const auto member = [&out](std::string_view name, const std::string& value) {
+    out += out.empty() ? "{\"" : ",\"";
+    out += name;
+    out += "\":";
+    out += value;
+  };
+  member("name", json_quote(record.name));
+  member("source", json_quote(record.source));
+  member("origin", json_quote(record.origin));
+  member("revision", json_quote(record.revision));
+  member("kind", json_quote(kind_word(record.kind)));
+  member("state", json_quote(word(record.state)));
+  member("manifest", json_quote(record.manifest.text()));
+  member("bytes", std::to_string(record.bytes));
+  member("bytes_present", std::to_string(record.bytes_present));
+  member("files", std::to_string(record.files));
+  member("pinned", record.pinned ? "true" : "false");
+  member("first_pulled_at", std::to_string(record.first_pulled_at));
+  member("pulled_at", std::to_string(record.pulled_at));
+  member("last_used_at", std::to_string(record.last_used_at));
+  member("served_name", json_quote(record.served_name));
+  member("task", json_quote(record.task));
+  member("options", print_options(record.options));
+  return out + "}\n";
+}
+
+base::Result<RefRecord> parse_ref_record(std::string_view json) {
+  CASTOOL_ASSIGN(const JsonValue root, parse_json(json, kLimits, kWhat));
+  if (root.object() == nullptr) {
+    return base::make_error(base::Code::kBadManifest, "ref record: not an object");
+  }
+  const JsonFields fields(root, kWhat);
+  RefRecord record;
+  CASTOOL_RETURN_IF_ERROR(read_names(fields, record));
+  CASTOOL_RETURN_IF_ERROR(read_figures(fields, record));
+  CASTOOL_RETURN_IF_ERROR(read_serving(fields, record));
+  return record;
+}
+
+}  // namespace castool::manifest
