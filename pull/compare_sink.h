@@ -1,0 +1,37 @@
+// A second copy of a blob held against the bytes that are on disk, chunk by chunk.
+//
+// Nothing is written: what differs is noted, so that after a digest mismatch only chunks that two
+// transfers disagree about are fetched once more. Safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/byte_range.h"
+#include "cas/partial.h"
+#include "fetch/downloader.h"
+
+namespace castool::pull {
+
+class CompareSink final : public fetch::BlobSink {
+ public:
+  // `copy` is complete; it lives as long as this and its writers.
+  explicit CompareSink(std::shared_ptr<const cas::Partial> copy);
+  ~CompareSink() override;
+
+  [[nodiscard]] std::uint64_t size() const override;
+  [[nodiscard]] base::Result<std::unique_ptr<fetch::RangeWriter>> claim(
+      std::uint64_t max_bytes) override;
+  [[nodiscard]] bool complete() override;
+
+  // The chunks that differ, in order. After complete().
+  [[nodiscard]] std::vector<base::ByteRange> differing() const;
+
+ private:
+  struct State;
+  class Writer;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace castool::pull

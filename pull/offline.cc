@@ -1,0 +1,91 @@
+#include "pull/offline.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "manifest/manifest.h"
+#include "pull/ref_update.h"
+
+namespace castool::pull {
+namespace {
+
+using base::Code;
+using base::Error;
+using base::Result;
+using base::make_error;
+
+Error offline_error(std::string why) {
+  return make_error(Code::kUnavailable, "offline, and " + std::move(why),
+                    "unset HF_HUB_OFFLINE to ask the origin");
+}
+
+// A commit, or what the last pull asked for.
+bool has_revision(const manifest::RefRecord& record, const manifest::Source& was,
+                  const manifest::Source& wanted) {
+  const auto* hub = std::get_if<manifest::HubSource>(&wanted);
+  return was == wanted || (hub != nullptr && hub->revision == record.revision);
+}
+
+Result<std::vector<PlannedFile>> listed_files(const cas::Store& store,
+                                              const manifest::RefRecord& record) {
+  std::vector<PlannedFile> files;
+  if (record.kind == manifest::ModelKind::kHub) {
+    CASTOOL_ASSIGN(const auto bytes,
+                   store.read_small(record.manifest, manifest::kMaxHubManifestBytes));
+    CASTOOL_ASSIGN(const auto manifest, manifest::parse_hub_manifest(bytes));
+    for (const auto& file : manifest.files) {
+      files.push_back({file.path, file.size, file.digest.text(), false});
+    }
+  } else {
+    CASTOOL_ASSIGN(const auto bytes,
+                   store.read_small(record.manifest, manifest::kMaxManifestBytes));
+    CASTOOL_ASSIGN(const auto manifest, manifest::parse_ollama_manifest(bytes));
+    for (const auto& layer : manifest.distinct_blobs()) {
+      files.push_back({layer.digest.text(), layer.size, layer.digest.text(), false});
+    }
+  }
+  for (auto& file : files) {
+    CASTOOL_ASSIGN(const auto digest, base::Digest::parse(file.digest));
+    CASTOOL_ASSIGN(const auto size, store.size_of(digest));
+    file.present = size == file.bytes;
+  }
+  return files;
+}
+
+}  // namespace
+
+Result<PullOutcome> pull_offline(const PullContext& context, const PullRequest& request,
+                                 const std::string& name) {
+  CASTOOL_ASSIGN(const auto text, context.refs.get(name));
+  if (!text) return offline_error(name + " was never pulled here");
+  CASTOOL_ASSIGN(const auto record, manifest::parse_ref_record(*text));
+  const auto was = manifest::parse_source(record.source);
+  if (!was || !same_model(*was, request.source)) {
+    return offline_error(fmt::format("{} is {} here", name, record.source));
+  }
+  if (!has_revision(record, *was, request.source)) {
+    return offline_error(fmt::format("{} is here as {}, revision {}", name, record.source,
+                                     record.revision));
+  }
+  if (record.state != manifest::RefState::kComplete) {
+    return offline_error(name + " is not complete here");
+  }
+  PullOutcome outcome;
+  CASTOOL_ASSIGN(outcome.planned, listed_files(context.store, record));
+  for (const auto& file : outcome.planned) {
+    if (!file.present) return offline_error(fmt::format("{} lacks {}", name, file.digest));
+  }
+  outcome.name = name;
+  outcome.manifest = record.manifest;
+  outcome.revision = record.revision;
+  outcome.files = outcome.planned.size();
+  outcome.bytes = record.bytes;
+  outcome.bytes_reused = record.bytes;
+  if (request.mode != Mode::kDryRun) outcome.planned.clear();
+  return outcome;
+}
+
+}  // namespace castool::pull

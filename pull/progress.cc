@@ -1,0 +1,52 @@
+#include "pull/progress.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "pull/waiting.h"
+
+namespace castool::pull {
+namespace {
+
+constexpr auto kInterval = std::chrono::milliseconds(100);
+constexpr std::uint64_t kNothingTold = std::numeric_limits<std::uint64_t>::max();
+
+}  // namespace
+
+void FileProgress::raise_to(std::uint64_t bytes) {
+  const std::uint64_t wanted = std::min(bytes, total_);
+  std::uint64_t now = completed_.load();
+  while (now < wanted && !completed_.compare_exchange_weak(now, wanted)) {
+  }
+}
+
+ProgressTicker::ProgressTicker(PullEvents& events,
+                               std::vector<std::shared_ptr<FileProgress>> files,
+                               const base::Clock& clock)
+    : events_(events),
+      clock_(clock),
+      files_(std::move(files)),
+      told_(files_.size(), kNothingTold),
+      thread_([this](const std::stop_token& stop) {
+        while (wait_unless_stopped(clock_, kInterval, stop)) tell();
+      }) {}
+
+ProgressTicker::~ProgressTicker() {
+  thread_.request_stop();
+  thread_.join();
+  tell();
+}
+
+void ProgressTicker::tell() {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const FileProgress& file = *files_[i];
+    const std::uint64_t completed = file.completed();
+    const bool begun = completed > 0 || file.total() == 0;
+    if (!begun || completed == told_[i]) continue;
+    told_[i] = completed;
+    events_.on_progress(file.label(), file.digest(), file.total(), completed);
+  }
+}
+
+}  // namespace castool::pull

@@ -1,0 +1,66 @@
+#include "pull/ref_update.h"
+
+#include <algorithm>
+
+namespace castool::pull {
+namespace {
+
+constexpr std::string_view kTextGeneration = "text_generation";
+
+bool is_of_same_model(const manifest::RefRecord& old, const manifest::Source& source) {
+  const auto was = manifest::parse_source(old.source);
+  return was && same_model(*was, source);
+}
+
+}  // namespace
+
+bool same_model(const manifest::Source& a, const manifest::Source& b) {
+  const auto* hub_a = std::get_if<manifest::HubSource>(&a);
+  const auto* hub_b = std::get_if<manifest::HubSource>(&b);
+  if (hub_a != nullptr && hub_b != nullptr) return hub_a->repo == hub_b->repo;
+  return a == b;
+}
+
+std::string infer_task(const RemoteModel& model) {
+  if (model.kind == manifest::ModelKind::kOllama) return std::string(kTextGeneration);
+  const auto has = [&model](std::string_view path) {
+    return std::any_of(model.files.begin(), model.files.end(),
+                       [path](const RemoteFile& file) { return file.path == path; });
+  };
+  const bool pooled =
+      std::any_of(model.files.begin(), model.files.end(), [](const RemoteFile& file) {
+        return file.path.starts_with("1_Pooling/");
+      });
+  const bool language_model = has("openvino_model.xml") || has("openvino_language_model.xml");
+  if (language_model && has("openvino_tokenizer.xml") && !pooled) {
+    return std::string(kTextGeneration);
+  }
+  return {};
+}
+
+manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old,
+                                   const PullRequest& request, const RemoteModel& model,
+                                   const PulledModel& pulled) {
+  manifest::RefRecord record;
+  if (old && is_of_same_model(*old, request.source)) record = *old;
+  record.name = pulled.name;
+  record.source = manifest::source_text(request.source);
+  record.origin = model.origin;
+  record.revision = model.revision;
+  record.kind = model.kind;
+  record.state = manifest::RefState::kComplete;
+  record.manifest = pulled.manifest;
+  record.bytes = pulled.bytes;
+  record.bytes_present = pulled.bytes;
+  record.files = model.files.size();
+  if (record.first_pulled_at == 0) record.first_pulled_at = pulled.now;
+  record.pulled_at = pulled.now;
+  record.last_used_at = pulled.now;
+  if (!request.served_name.empty()) record.served_name = request.served_name;
+  if (!request.task.empty()) record.task = request.task;
+  if (record.task.empty()) record.task = infer_task(model);
+  for (const auto& [option, value] : request.options) record.options[option] = value;
+  return record;
+}
+
+}  // namespace castool::pull

@@ -1,0 +1,59 @@
+#include "pull/store_sink.h"
+
+#include <utility>
+
+namespace castool::pull {
+namespace {
+
+class StoreRangeWriter final : public fetch::RangeWriter {
+ public:
+  StoreRangeWriter(IncomingBlob blob, std::unique_ptr<cas::ChunkWriter> chunks)
+      : blob_(std::move(blob)), chunks_(std::move(chunks)) {}
+
+  [[nodiscard]] std::uint64_t next_offset() const override { return chunks_->next_offset(); }
+  [[nodiscard]] std::uint64_t end_offset() const override { return chunks_->end_offset(); }
+
+  [[nodiscard]] base::Status append(std::span<const std::byte> bytes) override {
+    const std::uint64_t before = chunks_->next_offset();
+    CASTOOL_RETURN_IF_ERROR(chunks_->append(bytes));
+    blob_.progress->add_received(bytes.size());
+    const std::uint64_t after = chunks_->next_offset();
+    const bool chunk_filled =
+        after / cas::kChunkSize != before / cas::kChunkSize || after == chunks_->end_offset();
+    if (chunk_filled) {
+      if (blob_.hasher) blob_.hasher->wake();
+      blob_.progress->raise_to(blob_.partial->bytes_present());
+    }
+    return base::ok();
+  }
+
+ private:
+  const IncomingBlob blob_;
+  // After blob_, so that its claims are released while the partial is there.
+  const std::unique_ptr<cas::ChunkWriter> chunks_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<fetch::RangeWriter>> StoreSink::claim(std::uint64_t max_bytes) {
+  CASTOOL_ASSIGN(auto chunks, blob_.partial->claim(0, max_bytes, {0, size()}));
+  if (!chunks) return std::unique_ptr<fetch::RangeWriter>();
+  return std::unique_ptr<fetch::RangeWriter>(
+      std::make_unique<StoreRangeWriter>(blob_, std::move(chunks)));
+}
+
+bool StoreSink::complete() {
+  look();
+  return blob_.partial->complete();
+}
+
+void StoreSink::look() {
+  const std::uint64_t before = blob_.partial->bytes_present();
+  const auto present = blob_.partial->refresh();
+  // A table that cannot be read shows again, as an error, at the next claim.
+  if (!present || *present == before) return;
+  blob_.progress->raise_to(*present);
+  if (blob_.hasher) blob_.hasher->wake();
+}
+
+}  // namespace castool::pull

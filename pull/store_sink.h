@@ -1,0 +1,38 @@
+// The store's partial as the downloader wants to see it.
+//
+// Claims come from the lowest missing chunk upwards, so that the hash front keeps moving; each chunk
+// that fills up wakes the hasher and the progress. Everything a writer needs lives as long as it.
+#pragma once
+
+#include <memory>
+
+#include "cas/partial.h"
+#include "fetch/downloader.h"
+#include "pull/progress.h"
+
+namespace castool::pull {
+
+// What the transfers of one blob share. `hasher` may be empty: then nobody follows the front.
+struct IncomingBlob {
+  std::shared_ptr<cas::Partial> partial;
+  std::shared_ptr<cas::PrefixHasher> hasher;  // reads `partial`, so it is destroyed before it
+  std::shared_ptr<FileProgress> progress;
+};
+
+class StoreSink final : public fetch::BlobSink {
+ public:
+  explicit StoreSink(IncomingBlob blob) : blob_(std::move(blob)) {}
+
+  [[nodiscard]] std::uint64_t size() const override { return blob_.partial->key().size; }
+  [[nodiscard]] base::Result<std::unique_ptr<fetch::RangeWriter>> claim(
+      std::uint64_t max_bytes) override;
+  [[nodiscard]] bool complete() override;
+
+ private:
+  // Looks at the table again, since other processes fill it as well.
+  void look();
+
+  const IncomingBlob blob_;
+};
+
+}  // namespace castool::pull
