@@ -1,0 +1,87 @@
+// What was asked for on the command line, as values: the border between the parser and the
+// commands. Option texts with a grammar of their own (sizes, durations) are parsed already.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fusefs/mount.h"
+#include "manifest/source.h"
+
+namespace castool::tools {
+
+// Options that stand before or after any command. Absent ones come from the environment.
+struct GlobalArguments {
+  std::optional<std::string> store;
+  std::optional<std::string> ns;
+  std::optional<std::string> token_file;
+  std::optional<std::chrono::nanoseconds> timeout;
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+  bool no_progress = false;
+};
+
+struct PullArguments {
+  std::vector<std::string> sources;
+  std::optional<std::string> name;
+  std::optional<std::string> revision;
+  std::optional<manifest::SourceKind> from;
+  std::vector<std::string> include, exclude;
+  int connections = 16;
+  std::uint64_t bytes_per_second = 0;  // 0: no limit
+  bool force = false;
+  bool dry_run = false;
+  bool insecure = false;
+};
+
+struct MountArguments {
+  std::string directory;
+  fusefs::Layout layout = fusefs::Layout::kOvms;
+  bool foreground = false;
+  std::optional<uid_t> uid;  // of -o
+  std::optional<gid_t> gid;
+  bool allow_other = false;
+};
+
+struct UmountArguments {
+  std::string directory;
+  bool lazy = false;
+};
+
+struct LsArguments {
+  bool all_namespaces = false;
+};
+
+struct ShowArguments {
+  std::vector<std::string> names;
+};
+
+struct RmArguments {
+  std::vector<std::string> names;
+};
+
+struct DfArguments {};
+struct StatusArguments {};
+
+using CommandArguments = std::variant<PullArguments, MountArguments, UmountArguments, LsArguments,
+                                      ShowArguments, RmArguments, DfArguments, StatusArguments>;
+
+struct Invocation {
+  GlobalArguments global;
+  std::string command;  // its name, for messages
+  CommandArguments arguments;
+};
+
+// --help or --version: print it, nothing else is to be done.
+struct Text {
+  std::string text;
+};
+
+}  // namespace castool::tools

@@ -1,0 +1,106 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "fusefs/mount.h"
+#include "tools/commands.h"
+#include "tools/daemonize.h"
+#include "tools/exit_status.h"
+#include "tools/signals.h"
+
+namespace castool::tools {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+
+// A store on a read-only file system can be mounted all the same; nothing is written to it.
+Result<std::unique_ptr<cas::Store>> open_for_mount(CommandContext& context) {
+  auto store = open_store(context, cas::Access::kWrite);
+  if (store || store.error().code != Code::kStoreRefused) return store;
+  auto readable = open_store(context, cas::Access::kRead);
+  // Of two refusals the first one tells more.
+  return readable ? std::move(readable) : std::move(store);
+}
+
+fusefs::MountOptions mount_options(const MountArguments& arguments, const CommandContext& context) {
+  fusefs::MountOptions options;
+  options.directory = arguments.directory;
+  options.layout = arguments.layout;
+  options.uid = arguments.uid.value_or(::getuid());
+  options.gid = arguments.gid.value_or(::getgid());
+  options.allow_other = arguments.allow_other || ::geteuid() == 0;
+  options.source_name = context.settings.store;
+  return options;
+}
+
+Status serve(const MountArguments& arguments, CommandContext& context, DaemonChild* daemon) {
+  raise_file_limit();
+  // A daemon has no terminal that could hang up.
+  SignalWatch signals(daemon == nullptr ? HangUp::kStop : HangUp::kIgnore);
+  CASTOOL_ASSIGN(const auto store, open_for_mount(context));
+  CASTOOL_ASSIGN(cas::RefStore refs, cas::RefStore::open(*store, context.settings.ns));
+  CASTOOL_ASSIGN(const auto mount, fusefs::Mount::start(mount_options(arguments, context), *store,
+                                                        refs, context.clock, context.log));
+  if (daemon != nullptr) {
+    context.log.switch_to_syslog();
+    CASTOOL_RETURN_IF_ERROR(daemon->ready());
+  }
+  return mount->run(signals.token());
+}
+
+int serve_as_daemon(const MountArguments& arguments, CommandContext& context,
+                    const std::string& where) {
+  auto side = daemonize();
+  if (!side) return report_error(context, where, side.error());
+  if (const auto* parent = std::get_if<DaemonParent>(&*side)) return parent->exit_status;
+  const Status status = serve(arguments, context, &std::get<DaemonChild>(*side));
+  // After ready() standard error is /dev/null and this goes to syslog alone.
+  if (!status) context.log.error("{}: {}", where, status.error().text());
+  return status ? kExitSuccess : exit_status(status.error().code);
+}
+
+// A directory whose mount lost its daemon cannot even be looked at.
+Status check_directory(const std::string& directory) {
+  std::error_code failure;
+  const auto status = std::filesystem::status(directory, failure);
+  if (failure.value() == ENOTCONN) {
+    return make_error(Code::kBusy, "a mount without a daemon is still there",
+                      fmt::format("castool umount {}", directory));
+  }
+  if (status.type() == std::filesystem::file_type::not_found) {
+    return make_error(Code::kUsage, "no such directory", fmt::format("mkdir {}", directory));
+  }
+  if (failure) return base::errno_error(failure.value(), "look at it");
+  if (status.type() != std::filesystem::file_type::directory) {
+    return make_error(Code::kUsage, "it is not a directory");
+  }
+  return base::ok();
+}
+
+}  // namespace
+
+int run_mount(const MountArguments& arguments, CommandContext& context) {
+  const std::string where = "mount " + arguments.directory;
+  if (const Status checked = check_directory(arguments.directory); !checked) {
+    return report_error(context, where, checked.error());
+  }
+  // The daemon's directory is /.
+  MountArguments absolute = arguments;
+  absolute.directory = absolute_path(arguments.directory);
+  Settings settings = context.settings;
+  settings.store = absolute_path(settings.store);
+  CommandContext placed = {context.arguments, settings,      context.variables, context.out,
+                           context.log,       context.clock, context.files};
+  if (arguments.foreground) return finish(placed, where, serve(absolute, placed, nullptr));
+  return serve_as_daemon(absolute, placed, where);
+}
+
+}  // namespace castool::tools

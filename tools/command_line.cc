@@ -1,0 +1,251 @@
+#include "tools/command_line.h"
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "tools/help_text.h"
+#include "tools/mount_options.h"
+#include "tools/quantity.h"
+#include "tools/version.h"
+
+namespace castool::tools {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+
+constexpr std::string_view kProgram = "castool";
+
+// CLI11 fills these; finish() checks and converts what has a grammar of its own.
+struct Raw {
+  GlobalArguments global;
+  std::optional<std::string> timeout;
+  PullArguments pull;
+  std::optional<std::string> from, limit_rate;
+  MountArguments mount;
+  std::string layout = "ovms";
+  std::vector<std::string> mount_options;
+  UmountArguments umount;
+  LsArguments ls;
+  ShowArguments show;
+  RmArguments rm;
+};
+
+CLI::App& add_command(CLI::App& app, const std::string& name) {
+  const CommandHelp& help = command_help(name);
+  CLI::App& command = *app.add_subcommand(name, std::string(help.summary));
+  command.fallthrough();  // global options may stand behind the command
+  command.footer(std::string(help.detail) + "\n\nOptions for every command: castool --help");
+  return command;
+}
+
+void add_global_options(CLI::App& app, Raw& raw) {
+  app.add_option("--store", raw.global.store, "The store's directory")->option_text("DIR");
+  app.add_option("--namespace", raw.global.ns, "Whose names are meant (default)")
+      ->option_text("NS");
+  app.add_flag("--json", raw.global.json, "One JSON object a line on standard output");
+  app.add_flag("-q,--quiet", raw.global.quiet, "Say nothing but results and errors");
+  app.add_flag("-v,--verbose", raw.global.verbose, "Say more; -vv says everything");
+  app.add_flag("--no-progress", raw.global.no_progress, "No progress bars and lines");
+  app.add_option("--token-file", raw.global.token_file, "A file that holds the Hub's token")
+      ->option_text("FILE");
+  app.add_option("--timeout", raw.timeout, "Longest time without a byte (5m)")->option_text("D");
+}
+
+void add_pull(CLI::App& app, Raw& raw) {
+  CLI::App& command = add_command(app, "pull");
+  PullArguments& pull = raw.pull;
+  command.add_option("SOURCE", pull.sources, "What to pull")->required()->option_text(" ");
+  command.add_option("--name", pull.name, "The name it gets here")->option_text("NAME");
+  command.add_option("--revision", pull.revision, "Branch, tag, commit or refs/pr/N of the Hub")
+      ->option_text("REV");
+  // One value an option, or the pattern would take the source behind it along.
+  command.add_option("--include", pull.include, "Only files that match (repeatable)")
+      ->option_text("GLOB")
+      ->allow_extra_args(false);
+  command.add_option("--exclude", pull.exclude, "No file that matches (repeatable)")
+      ->option_text("GLOB")
+      ->allow_extra_args(false);
+  command.add_option("--connections", pull.connections, "Most connections at once (16)")
+      ->option_text("N")
+      ->check(CLI::Range(1, 256));
+  command.add_option("--limit-rate", raw.limit_rate, "Most bytes per second, such as 20M")
+      ->option_text("R");
+  command.add_flag("--force", pull.force, "Resolve again, and verify again what is there");
+  command.add_flag("--dry-run", pull.dry_run, "Only tell what would be fetched");
+  command.add_flag("--insecure", pull.insecure, "Allow plain HTTP");
+  command.add_option("--from", raw.from, "Where a name without a scheme is: hf or ollama")
+      ->option_text("hf|ollama")
+      ->check(CLI::IsMember({"hf", "ollama"}));
+}
+
+void add_mount(CLI::App& app, Raw& raw) {
+  CLI::App& command = add_command(app, "mount");
+  command.add_option("DIR", raw.mount.directory, "An existing directory")
+      ->required()
+      ->option_text(" ");
+  command.add_option("--layout", raw.layout, "What readers expect (ovms)")
+      ->option_text("ovms|ollama")
+      ->check(CLI::IsMember({"ovms", "ollama"}));
+  command.add_flag("-f,--foreground", raw.mount.foreground, "Stay; SIGTERM or ^C unmounts");
+  command.add_option("-o", raw.mount_options, "Mount options")
+      ->option_text("OPTS")
+      ->allow_extra_args(false);
+}
+
+void add_others(CLI::App& app, Raw& raw) {
+  CLI::App& umount = add_command(app, "umount");
+  umount.add_option("DIR", raw.umount.directory, "Where it is mounted")
+      ->required()
+      ->option_text(" ");
+  umount.add_flag("--lazy", raw.umount.lazy, "Also when files are open: they stay readable");
+  CLI::App& ls = add_command(app, "ls");
+  ls.add_flag("--all-namespaces", raw.ls.all_namespaces, "The models of every namespace");
+  CLI::App& show = add_command(app, "show");
+  show.add_option("NAME", raw.show.names, "As ls prints it")->required()->option_text(" ");
+  CLI::App& rm = add_command(app, "rm");
+  rm.add_option("NAME", raw.rm.names, "As ls prints it")->required()->option_text(" ");
+  add_command(app, "df");
+  add_command(app, "status");
+}
+
+std::unique_ptr<CLI::App> make_parser(Raw& raw) {
+  auto app = std::make_unique<CLI::App>(std::string(program_summary()), std::string(kProgram));
+  auto& format = *app->get_formatter();
+  format.column_width(26);
+  format.label("SUBCOMMAND", "COMMAND");
+  format.label("Subcommands", "Commands");
+  format.label("Positionals", "Arguments");
+  format.label("OPTIONS", "OPTION...");
+  app->set_help_flag("-h,--help", "Explain the program, or a command behind it");
+  app->set_version_flag("--version", std::string(version_line()));
+  app->require_subcommand(1);
+  app->footer(std::string(program_footer()));
+  add_global_options(*app, raw);
+  add_pull(*app, raw);
+  add_mount(*app, raw);
+  add_others(*app, raw);
+  // Children copied the label defaults at birth; they share the formatter object itself.
+  return app;
+}
+
+std::string command_list(const CLI::App& app) {
+  std::string list;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    list += list.empty() ? "" : ", ";
+    list += command->get_name();
+  }
+  return list;
+}
+
+const CLI::App* chosen_command(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? nullptr : chosen.front();
+}
+
+// What a person gets for arguments that CLI11 did not take. Values of unknown options are not
+// repeated: somebody may have tried to hand over a token.
+base::Error usage_error(const CLI::App& app, const CLI::ParseError& failure) {
+  const CLI::App* command = chosen_command(app);
+  const auto left = app.remaining(true);
+  if (command == nullptr && !left.empty() && !left.front().starts_with('-')) {
+    return make_error(Code::kUsage, fmt::format("unknown command {}", left.front()),
+                      "the commands are " + command_list(app));
+  }
+  const std::string name = command == nullptr ? std::string() : command->get_name();
+  const std::string prefix = name.empty() ? std::string() : name + ": ";
+  const std::string hint = fmt::format("see castool {}{}--help", name, name.empty() ? "" : " ");
+  if (!left.empty()) {
+    const std::string word = left.front().substr(0, left.front().find('='));
+    const char* kind = word.starts_with('-') ? "unknown option" : "unexpected argument";
+    return make_error(Code::kUsage, fmt::format("{}{} {}", prefix, kind, word), hint);
+  }
+  if (command == nullptr) {
+    return make_error(Code::kUsage, "a command is missing",
+                      "the commands are " + command_list(app));
+  }
+  std::string why = failure.what();
+  for (char& c : why) c = c == '\n' ? ' ' : c;
+  return make_error(Code::kUsage, prefix + why, hint);
+}
+
+Status finish_pull(Raw& raw) {
+  if (raw.from) {
+    raw.pull.from = *raw.from == "hf" ? manifest::SourceKind::kHub : manifest::SourceKind::kOllama;
+  }
+  if (raw.limit_rate) {
+    auto rate = parse_rate(*raw.limit_rate);
+    if (!rate) return std::move(rate).error().in("--limit-rate");
+    raw.pull.bytes_per_second = *rate;
+  }
+  if (raw.pull.name && raw.pull.sources.size() > 1) {
+    return make_error(Code::kUsage, "--name: one name cannot be given to several sources");
+  }
+  return base::ok();
+}
+
+Status finish_mount(Raw& raw) {
+  raw.mount.layout = raw.layout == "ollama" ? fusefs::Layout::kOllama : fusefs::Layout::kOvms;
+  for (const std::string& words : raw.mount_options) {
+    CASTOOL_RETURN_IF_ERROR(apply_mount_options(words, raw.mount));
+  }
+  return base::ok();
+}
+
+// Moves the arguments of the command `name` out, checked.
+Result<CommandArguments> finish_command(const std::string& name, Raw& raw) {
+  if (name == "pull") {
+    CASTOOL_RETURN_IF_ERROR(finish_pull(raw));
+    return CommandArguments(std::move(raw.pull));
+  }
+  if (name == "mount") {
+    CASTOOL_RETURN_IF_ERROR(finish_mount(raw));
+    return CommandArguments(std::move(raw.mount));
+  }
+  if (name == "umount") return CommandArguments(std::move(raw.umount));
+  if (name == "ls") return CommandArguments(raw.ls);
+  if (name == "show") return CommandArguments(std::move(raw.show));
+  if (name == "rm") return CommandArguments(std::move(raw.rm));
+  if (name == "df") return CommandArguments(DfArguments{});
+  return CommandArguments(StatusArguments{});
+}
+
+}  // namespace
+
+Result<std::variant<Invocation, Text>> parse_command_line(std::span<const std::string> arguments) {
+  Raw raw;
+  const auto app = make_parser(raw);
+  try {
+    // CLI11 takes them last first.
+    app->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    const CLI::App* command = chosen_command(*app);
+    return Text{command == nullptr
+                    ? app->help()
+                    : command->help(fmt::format("{} {}", kProgram, command->get_name()))};
+  } catch (const CLI::CallForVersion&) {
+    return Text{std::string(version_line()) + "\n"};
+  } catch (const CLI::ParseError& failure) {
+    return usage_error(*app, failure);
+  }
+  Invocation invocation;
+  invocation.command = chosen_command(*app)->get_name();
+  if (raw.timeout) {
+    auto timeout = parse_duration(*raw.timeout);
+    if (!timeout) return std::move(timeout).error().in("--timeout");
+    raw.global.timeout = *timeout;
+  }
+  auto finished = finish_command(invocation.command, raw);
+  if (!finished) return std::move(finished).error().in(invocation.command);
+  invocation.arguments = *std::move(finished);
+  invocation.global = std::move(raw.global);
+  return invocation;
+}
+
+}  // namespace castool::tools

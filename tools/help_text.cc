@@ -1,0 +1,115 @@
+#include "tools/help_text.h"
+
+#include <algorithm>
+#include <array>
+
+namespace castool::tools {
+namespace {
+
+constexpr std::array<CommandHelp, 8> kCommands = {{
+    {"pull", "Fetch models completely, verify them and give them a name",
+     R"(SOURCE is one of
+  org/name[@rev], hf://org/name[@rev]      a repository of the Hugging Face Hub
+  model[:tag], ns/model:tag                a model of the Ollama registry
+  host/ns/model:tag, http://host/ns/m:tag  a model of another registry
+One slash and no colon is the Hub; --from decides otherwise.
+
+What the store has already is not fetched again, whichever source brought it. An
+interrupted pull is resumed by running it again. Several sources are pulled one
+after the other; if one fails the others are still pulled, and the exit status is
+that of the first failure. Patterns match the whole path and * crosses /.
+
+Examples:
+  castool pull OpenVINO/Qwen3-8B-int4-ov
+  castool pull llama3.2:3b qwen3:8b
+  castool pull --include '*.json' --include '*Q4_K_M*' unsloth/Qwen3-8B-GGUF
+  castool pull --limit-rate 20M --revision refs/pr/1 acme/model
+  castool pull --dry-run --json acme/model)"},
+    {"mount", "Show the models of the namespace as a directory",
+     R"(Returns once DIR is readable; the mount follows pulls and removals by itself.
+Layout ovms is a model repository with config.json for OpenVINO Model Server,
+layout ollama is a directory for OLLAMA_MODELS (set OLLAMA_NOPRUNE=1 as well).
+-o takes allow_other (the default for root), uid=N and gid=N, separated by commas.
+
+Examples:
+  castool mount /models
+  castool mount --layout ollama ~/ollama-models
+  castool mount -f -o uid=5000,gid=5000 /models)"},
+    {"umount", "End a mount",
+     R"(Examples:
+  castool umount /models
+  castool umount --lazy /models     even while files are open)"},
+    {"ls", "List the models",
+     R"(Examples:
+  castool ls
+  castool ls --json --all-namespaces)"},
+    {"show", "Show models in full: files, digests, sizes, states, place in the views",
+     R"(Examples:
+  castool show OpenVINO/Qwen3-8B-int4-ov
+  castool show --json llama3.2:3b)"},
+    {"rm", "Remove models from the namespace",
+     R"(Only the name goes at once; what no other name needs is deleted by the next gc.
+
+Examples:
+  castool rm llama3.2:3b
+  castool rm acme/one acme/two)"},
+    {"df", "Tell how much space the store takes and saves",
+     R"(logical  what all models of all namespaces add up to
+stored   what their blobs take, each stored once
+saved    the difference
+partial  unfinished pulls
+free     left on the file system
+
+Examples:
+  castool df
+  castool df --json)"},
+    {"status", "Show transfers that are under way, in any process",
+     R"(Examples:
+  castool status
+  watch castool status)"},
+}};
+
+}  // namespace
+
+const CommandHelp& command_help(std::string_view name) {
+  static constexpr CommandHelp kNone = {};
+  const auto found = std::find_if(kCommands.begin(), kCommands.end(),
+                                  [&](const CommandHelp& help) { return help.name == name; });
+  return found == kCommands.end() ? kNone : *found;
+}
+
+std::string_view program_summary() {
+  return "A store for models: pulled once, verified, kept once, and mounted as OVMS and Ollama\n"
+         "read them.";
+}
+
+std::string_view program_footer() {
+  return R"(The options above stand before or after the command; castool COMMAND --help tells more.
+
+Examples:
+  castool pull OpenVINO/Qwen3-8B-int4-ov
+  castool mount /models
+  ovms --config_path /models/config.json --rest_port 8000
+
+Environment:
+  CASTOOL_STORE, CASTOOL_NAMESPACE  defaults of --store and --namespace
+  HF_TOKEN, HF_TOKEN_PATH, HF_HOME  the Hub's token: itself, its file, the file's directory
+  HF_ENDPOINT, HF_HUB_OFFLINE       another Hub; 1: ask no origin for anything
+  CASTOOL_OLLAMA_REGISTRY           another default registry
+  https_proxy, no_proxy, SSL_CERT_FILE, SSL_CERT_DIR
+
+Exit status:
+    0  done
+   64  wrong usage, a bad name or option
+   65  bytes that do not match their digest, a bad manifest
+   66  not found: no such model, revision or name
+   69  the origin cannot be reached, gave up or asks to come back later
+   73  no space, over quota, or the store cannot be used
+   74  local input or output error
+   75  busy: something is mounted there, or it is in use
+   77  not authorised: bad token, gated, disabled
+  130  interrupted; what was fetched is kept
+    1  anything else)";
+}
+
+}  // namespace castool::tools
