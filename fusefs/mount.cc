@@ -1,1 +1,210 @@
 #include "fusefs/mount.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "fusefs/fuse_device.h"
+#include "fusefs/model_fs.h"
+#include "fusefs/mount_table.h"
+#include "fusefs/session.h"
+#include "fusefs/store_blobs.h"
+#include "fusefs/views/view.h"
+#include "manifest/ref_record.h"
+
+namespace castool::fusefs {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+constexpr std::chrono::milliseconds kLook{1000};
+constexpr int kReadAheadKib = 1024;
+
+// Where the mount may go; gives the canonical path.
+Result<std::string> check_directory(const MountOptions& options, const cas::Store& store) {
+  const auto canonical = canonical_path(options.directory);
+  const auto no_directory = [&](std::string_view why) {
+    return base::make_error(Code::kUsage, fmt::format("{}: {}", options.directory, why));
+  };
+  if (!canonical) return no_directory("there is no such directory");
+  const std::string& path = *canonical;
+  CASTOOL_ASSIGN(const auto mounted, current_mount_at(path));
+  if (mounted)
+    return base::make_error(Code::kBusy, fmt::format("{} is mounted at {}", mounted->type, path),
+                            fmt::format("castool umount {}", path));
+  struct stat attr {};
+  if (::stat(path.c_str(), &attr) != 0) return base::errno_error(errno, path);
+  if (!S_ISDIR(attr.st_mode)) return no_directory("not a directory");
+  CASTOOL_ASSIGN(const std::string root, canonical_path(store.root()));
+  if (is_inside(path, root)) return no_directory("it is inside the store");
+  if (is_inside(root, path)) return no_directory("the store is inside it");
+  return path;
+}
+
+// The first answer of the new mount; gives its device number.
+Result<dev_t> first_listing(const std::string& directory) {
+  DIR* stream = ::opendir(directory.c_str());
+  if (stream == nullptr) return base::errno_error(errno, directory);
+  errno = 0;
+  const bool listed = ::readdir(stream) != nullptr;
+  const int failed = errno;
+  struct stat attr {};
+  const bool stated = ::fstat(::dirfd(stream), &attr) == 0;
+  ::closedir(stream);
+  if (!listed || !stated) return base::errno_error(failed, directory);
+  return attr.st_dev;
+}
+
+// The kernel's own limit of 128 KiB a request halves the speed of a first read; only root may raise
+// it, and without it everything works.
+void raise_read_ahead(dev_t device) {
+  std::ofstream file(
+      fmt::format("/sys/class/bdi/{}:{}/read_ahead_kb", major(device), minor(device)));
+  file << kReadAheadKib << '\n';
+}
+
+class FuseMount final : public Mount {
+ public:
+  FuseMount(MountOptions options, cas::Store& store, cas::RefStore& refs, base::Log& log)
+      : options_(std::move(options)),
+        refs_(refs),
+        log_(log),
+        blobs_(store),
+        manifests_(std::make_shared<StoreManifests>(store)) {}
+
+  ~FuseMount() override {
+    watching_ = {};
+    if (session_) finish();
+  }
+
+  Status start(cas::Store& store) {
+    // Watched first: a change between the first look and the watch would be missed for a while.
+    CASTOOL_ASSIGN(watch_, cas::RefWatch::open(store, refs_.ns()));
+    CASTOOL_ASSIGN(records_, refs_.list());
+    fs_.emplace(view_of(records_, nullptr), blobs_, ModelFs::Owner{options_.uid, options_.gid},
+                log_);
+    CASTOOL_ASSIGN(base::UniqueFd device,
+                   mount_device({options_.directory, options_.source_name, options_.allow_other}));
+    auto session = Session::serve(std::move(device), *fs_, log_);
+    if (!session) {
+      static_cast<void>(unmount_device(options_.directory, Detach::kLazy));
+      return base::failure(std::move(session));
+    }
+    session_ = *std::move(session);
+    CASTOOL_ASSIGN(device_, first_listing(options_.directory));
+    raise_read_ahead(device_);
+    watching_ = std::jthread([this](std::stop_token stop) { follow(stop); });
+    return base::ok();
+  }
+
+  Status run(std::stop_token stop) override {
+    if (session_->wait_ended(stop)) return base::ok();
+    watching_ = {};
+    finish();
+    return base::ok();
+  }
+
+ private:
+  // Unmounts if the mount is still ours to unmount, and answers what came in before.
+  void finish() {
+    const auto mounted = current_mount_at(options_.directory);
+    if (mounted && *mounted && (device_ == 0 || (*mounted)->device == device_)) {
+      auto done = unmount_device(options_.directory, Detach::kWhenIdle);
+      if (!done && done.error().code == Code::kBusy) {
+        log_.warn("{}: files are still open; their readers get an error from now on",
+                  options_.directory);
+        done = unmount_device(options_.directory, Detach::kLazy);
+      }
+      if (!done) log_.error("{}", done.error().text());
+    }
+    session_->stop();
+    session_.reset();
+  }
+
+  void follow(std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      if (watch_->wait(kLook, stop)) refresh();
+    }
+  }
+
+  void refresh() {
+    auto records = refs_.list();
+    if (!records) {
+      log_.warn("cannot list the refs: {}", records.error().text());
+      return;
+    }
+    const auto same = [](const cas::NamedRecord& a, const cas::NamedRecord& b) {
+      return a.name == b.name && a.bytes == b.bytes;
+    };
+    if (std::equal(records->begin(), records->end(), records_.begin(), records_.end(), same))
+      return;
+    records_ = *std::move(records);
+    const TreePtr previous = fs_->tree();
+    fs_->replace(view_of(records_, previous.get()));
+  }
+
+  TreePtr view_of(const std::vector<cas::NamedRecord>& named, const Tree* previous) {
+    std::vector<manifest::RefRecord> records;
+    for (const cas::NamedRecord& ref : named) {
+      auto record = manifest::parse_ref_record(ref.bytes);
+      if (!record) {
+        log_.warn("{} is not shown: {}", ref.name, record.error().text());
+        continue;
+      }
+      records.push_back(*std::move(record));
+    }
+    View view = make_view(options_.layout, {records, previous, manifests_});
+    for (const std::string& problem : view.problems) log_.warn("{}", problem);
+    return std::move(view.tree);
+  }
+
+  const MountOptions options_;
+  cas::RefStore& refs_;
+  base::Log& log_;
+  StoreBlobs blobs_;
+  std::shared_ptr<const StoreManifests> manifests_;
+  dev_t device_ = 0;  // of the mount; 0 until it answered once
+  std::unique_ptr<cas::RefWatch> watch_;
+  std::vector<cas::NamedRecord> records_;  // of the watching thread once it runs
+  std::optional<ModelFs> fs_;
+  std::unique_ptr<Session> session_;
+  std::jthread watching_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Mount>> Mount::start(const MountOptions& options, cas::Store& store,
+                                            cas::RefStore& refs, base::Clock&, base::Log& log) {
+  MountOptions checked = options;
+  CASTOOL_ASSIGN(checked.directory, check_directory(options, store));
+  auto mount = std::make_unique<FuseMount>(std::move(checked), store, refs, log);
+  CASTOOL_RETURN_IF_ERROR(mount->start(store));
+  return std::unique_ptr<Mount>(std::move(mount));
+}
+
+Status unmount(const std::string& directory, Detach detach) {
+  const auto none = [&] {
+    return base::make_error(Code::kNotFound,
+                            fmt::format("nothing of castool is mounted at {}", directory));
+  };
+  const auto path = canonical_path(directory);
+  if (!path) return none();
+  CASTOOL_ASSIGN(const auto mounted, current_mount_at(*path));
+  if (!mounted || mounted->type != "fuse.castool") return none();
+  return unmount_device(*path, detach);
+}
+
+}  // namespace castool::fusefs

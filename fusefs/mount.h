@@ -15,10 +15,9 @@
 #include "base/result.h"
 #include "cas/ref_store.h"
 #include "cas/store.h"
+#include "fusefs/views/placement.h"
 
 namespace castool::fusefs {
-
-enum class Layout { kOvms, kOllama };
 
 struct MountOptions {
   std::string directory;
@@ -31,8 +30,8 @@ struct MountOptions {
 
 class Mount {
  public:
-  // Errors: kBusy (something is mounted there), kUnsupported (no /dev/fuse, no fusermount3: the hint
-  // says what to install), kUsage (not a directory).
+  // Errors: kBusy (something is mounted there), kUnsupported (no /dev/fuse, no fusermount3: the
+  // hint says what to install), kUsage (not a directory).
   [[nodiscard]] static base::Result<std::unique_ptr<Mount>> start(const MountOptions& options,
                                                                   cas::Store& store,
                                                                   cas::RefStore& refs,

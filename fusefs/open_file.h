@@ -1,0 +1,59 @@
+// The bytes of one open file: a blob, mapped where that works, or a generated text.
+//
+// Immutable and safe from any thread. Holds the blob's descriptor, so its bytes stay readable until
+// the last owner lets go.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/result.h"
+#include "cas/store.h"
+#include "fusefs/blob_opener.h"
+#include "fusefs/tree.h"
+
+namespace castool::fusefs {
+
+class OpenFile;
+
+// A run of an open file. `data` points at mapped memory or text; where it is null, `size` bytes are
+// at `offset` of `fd`. Touching mapped memory of a failing disk raises SIGBUS: hand it to a system
+// call, which gets EFAULT instead.
+struct Slice {
+  std::shared_ptr<const OpenFile> owner;
+  const std::byte* data = nullptr;
+  int fd = -1;
+  std::uint64_t offset = 0;
+  std::size_t size = 0;
+};
+
+enum class Mapping { kWherePossible, kNever };
+
+class OpenFile {
+ public:
+  // kDigestMismatch when the blob's size is not the one that the manifest promised.
+  [[nodiscard]] static base::Result<std::shared_ptr<const OpenFile>> open(
+      BlobOpener& blobs, const FileContent& content, std::uint64_t size,
+      Mapping mapping = Mapping::kWherePossible);
+  ~OpenFile();
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  // Everything of [offset, offset + size) that lies inside the file.
+  [[nodiscard]] static Slice slice(std::shared_ptr<const OpenFile> file, std::uint64_t offset,
+                                   std::size_t size);
+  [[nodiscard]] const base::Digest& digest() const { return digest_of(content_); }
+
+ private:
+  OpenFile(FileContent content, std::uint64_t size) : content_(std::move(content)), size_(size) {}
+  void map();
+
+  FileContent content_;
+  std::uint64_t size_;
+  cas::Blob blob_;
+  const std::byte* bytes_ = nullptr;
+  void* mapped_ = nullptr;
+};
+
+}  // namespace castool::fusefs

@@ -1,0 +1,141 @@
+#include "fusefs/session.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "fusefs/session_ops.h"
+
+#define FUSE_USE_VERSION 314
+#include <fuse3/fuse_lowlevel.h>
+
+namespace castool::fusefs {
+namespace {
+
+// Enough for readers that wait for the disk; with warm files two cores are busy with fewer.
+constexpr int kThreads = 8;
+// Readers of a mount that was detached lazily may go on for ever; the daemon does not.
+constexpr std::chrono::seconds kDrainTime{2};
+
+class Buffer {
+ public:
+  Buffer() = default;
+  ~Buffer() { std::free(buffer_.mem); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  fuse_buf* get() { return &buffer_; }
+
+ private:
+  fuse_buf buffer_{};
+};
+
+bool watch(int epoll, int fd, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+}  // namespace
+
+void Session::Destroy::operator()(fuse_session* session) const noexcept {
+  ::fuse_session_destroy(session);
+}
+
+base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, ModelFs& fs,
+                                                      base::Log& log) {
+  std::unique_ptr<Session> session(new Session(fs, log));
+  std::string name = "castool";
+  std::array<char*, 2> argv{name.data(), nullptr};
+  fuse_args args{1, argv.data(), 0};
+  session->session_.reset(
+      ::fuse_session_new(&args, &session_ops(), session_ops_size(), &session->context_));
+  if (!session->session_)
+    return base::make_error(base::Code::kInternal, "libfuse refused to start");
+  const std::string path = "/dev/fd/" + std::to_string(device.get());
+  if (::fuse_session_mount(session->session_.get(), path.c_str()) != 0)
+    return base::make_error(base::Code::kInternal, "libfuse refused the connection");
+  session->device_ = device.release();
+  CASTOOL_RETURN_IF_ERROR(session->start_threads());
+  return session;
+}
+
+base::Status Session::start_threads() {
+  stopped_.reset(::eventfd(0, EFD_CLOEXEC));
+  if (!stopped_) return base::errno_error(errno, "eventfd");
+  // Not blocking, so that a thread can be told to end without a signal.
+  const int flags = ::fcntl(device_, F_GETFL);
+  if (::fcntl(device_, F_SETFL, flags | O_NONBLOCK) != 0)
+    return base::errno_error(errno, "/dev/fuse");
+  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { work(); });
+  return base::ok();
+}
+
+Session::~Session() { stop(); }
+
+void Session::work() {
+  const base::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  // Exclusive: a request wakes one thread, not all.
+  if (!epoll || !watch(epoll.get(), device_, EPOLLIN | EPOLLEXCLUSIVE) ||
+      !watch(epoll.get(), stopped_.get(), EPOLLIN)) {
+    context_.log->error("a thread of the mount cannot wait for requests: errno {}", errno);
+    return end();
+  }
+  Buffer buffer;
+  std::chrono::steady_clock::time_point deadline{};
+  for (;;) {
+    const int got = ::fuse_session_receive_buf(session_.get(), buffer.get());
+    const bool stopping = stopping_.load(std::memory_order_acquire);
+    if (stopping && deadline.time_since_epoch().count() == 0)
+      deadline = std::chrono::steady_clock::now() + kDrainTime;
+    if (got > 0) {
+      ::fuse_session_process_buf(session_.get(), buffer.get());
+      if (stopping && std::chrono::steady_clock::now() > deadline) return;
+    } else if (got == -EAGAIN) {
+      if (stopping || !wait_for_request(epoll.get())) return;
+    } else if (got != -EINTR) {
+      return end();
+    }
+  }
+}
+
+// False when waiting itself failed.
+bool Session::wait_for_request(int epoll) {
+  std::array<epoll_event, 2> events{};
+  const int ready = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), -1);
+  return ready >= 0 || errno == EINTR;
+}
+
+void Session::end() {
+  stopping_.store(true, std::memory_order_release);
+  const std::uint64_t one = 1;
+  if (::write(stopped_.get(), &one, sizeof one) < 0)
+    context_.log->error("cannot tell the threads of the mount to end: errno {}", errno);
+  const base::MutexLock lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
+}
+
+bool Session::wait_ended(std::stop_token stop) {
+  const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
+  const base::MutexLock lock(mutex_);
+  // The stop callback takes no lock, so its wake-up can come too early: look again now and then.
+  while (!ended_ && !stop.stop_requested())
+    changed_.wait_until(mutex_, std::chrono::steady_clock::now() + std::chrono::milliseconds(200));
+  return ended_;
+}
+
+void Session::stop() {
+  if (threads_.empty()) return;
+  end();
+  threads_.clear();
+}
+
+}  // namespace castool::fusefs

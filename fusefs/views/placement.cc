@@ -1,0 +1,135 @@
+#include "fusefs/views/placement.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "fusefs/tree.h"
+#include "manifest/path_rules.h"
+#include "manifest/source.h"
+
+namespace castool::fusefs {
+namespace {
+
+using manifest::ModelKind;
+using manifest::RefRecord;
+using manifest::RefState;
+
+constexpr std::string_view kGgufSuffix = ".gguf";
+
+struct Wish {
+  std::string path;
+  std::string refused;
+};
+
+Wish refuse(std::string why) { return {{}, std::move(why)}; }
+
+std::optional<manifest::OllamaSource> ollama_name(const std::string& text) {
+  const auto source = manifest::parse_source(text, manifest::SourceKind::kOllama);
+  if (!source) return std::nullopt;
+  const auto* name = std::get_if<manifest::OllamaSource>(&*source);
+  return name ? std::optional(*name) : std::nullopt;
+}
+
+// A name given with --name or by `cp` stands as it is; the name that a registry model has by itself
+// is written out, with its namespace.
+Wish wish_ovms(const RefRecord& record) {
+  if (record.kind == ModelKind::kHub) return {record.name, {}};
+  const auto source = manifest::parse_source(record.source);
+  const auto* own = source ? std::get_if<manifest::OllamaSource>(&*source) : nullptr;
+  if (own == nullptr || manifest::ref_name(*source) != record.name) return {record.name, {}};
+  const bool default_host = own->host == "registry.ollama.ai";
+  return {fmt::format("{}{}{}/{}:{}", default_host ? "" : own->host, default_host ? "" : "/",
+                      own->ns, own->model, own->tag),
+          {}};
+}
+
+Wish wish_ollama(const RefRecord& record) {
+  if (record.kind != ModelKind::kOllama)
+    return refuse("only models of an Ollama registry are shown in this layout");
+  const auto name = ollama_name(record.name);
+  if (!name) return refuse("its name has more or other parts than Ollama's names have");
+  return {fmt::format("manifests/{}/{}/{}/{}", name->host, name->ns, name->model, name->tag), {}};
+}
+
+Wish wish(const RefRecord& record, Layout layout) {
+  switch (record.state) {
+    case RefState::kComplete: break;
+    case RefState::kDamaged: return refuse("it is damaged");
+    case RefState::kAbsent:
+    case RefState::kPartial: return refuse("it is not complete");
+  }
+  Wish result = layout == Layout::kOvms ? wish_ovms(record) : wish_ollama(record);
+  if (!result.refused.empty()) return result;
+  if (const auto checked = manifest::check_path(result.path); !checked)
+    return refuse(fmt::format("its name cannot be a path: {}", checked.error().message));
+  const std::size_t last = result.path.size() - (result.path.rfind('/') + 1);
+  if (record.kind == ModelKind::kOllama && last + kGgufSuffix.size() > kMaxNameBytes)
+    return refuse("its name is too long for a file name");
+  return result;
+}
+
+class Ground {
+ public:
+  explicit Ground(Layout layout) {
+    if (layout == Layout::kOvms) taken_.emplace("config.json", "the layout's own config.json");
+  }
+
+  // Empty when the path is free and now belongs to `owner`, else who is in the way.
+  std::string claim(const std::string& path, const std::string& owner) {
+    if (const auto parent = parents_.find(path); parent != parents_.end()) return parent->second;
+    for (std::size_t end = path.find('/'); end != std::string::npos;
+         end = path.find('/', end + 1)) {
+      if (const auto found = taken_.find(path.substr(0, end)); found != taken_.end())
+        return found->second;
+    }
+    const auto [at, free] = taken_.emplace(path, owner);
+    if (!free) return at->second;
+    for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', end + 1))
+      parents_.emplace(path.substr(0, end), owner);
+    return {};
+  }
+
+ private:
+  std::map<std::string, std::string> taken_;    // path -> what stands there
+  std::map<std::string, std::string> parents_;  // directory above a model -> a model below it
+};
+
+}  // namespace
+
+std::string_view word(Layout layout) { return layout == Layout::kOvms ? "ovms" : "ollama"; }
+
+std::vector<Place> place_all(std::span<const RefRecord> records, Layout layout) {
+  std::vector<Place> places;
+  places.reserve(records.size());
+  for (const RefRecord& record : records) places.push_back({&record, {}, {}});
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+    return std::tie(a.record->first_pulled_at, a.record->name) <
+           std::tie(b.record->first_pulled_at, b.record->name);
+  });
+  Ground ground(layout);
+  for (Place& place : places) {
+    Wish wanted = wish(*place.record, layout);
+    if (!wanted.refused.empty()) {
+      place.left_out = std::move(wanted.refused);
+    } else if (std::string owner = ground.claim(wanted.path, place.record->name); !owner.empty()) {
+      place.left_out = fmt::format("its path {} is taken by {}", wanted.path, owner);
+    } else {
+      place.path = std::move(wanted.path);
+    }
+  }
+  return places;
+}
+
+Place place_of(std::span<const RefRecord> records, std::string_view name, Layout layout) {
+  for (Place& place : place_all(records, layout)) {
+    if (place.record->name == name) return std::move(place);
+  }
+  return {nullptr, {}, "there is no such ref"};
+}
+
+}  // namespace castool::fusefs

@@ -1,0 +1,51 @@
+// From the refs of a namespace to the tree that a mount shows.
+//
+// A view is a pure function of the records and of what the manifests say; manifests are read
+// through ManifestSource, and only when a directory that needs one is first looked into (or, for a
+// Hub model whose record names no task, when config.json has to say whether OVMS could serve it).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+#include "fusefs/tree.h"
+#include "fusefs/views/placement.h"
+#include "manifest/ref_record.h"
+
+namespace castool::fusefs {
+
+// Where manifests come from. Safe from any thread; outlives every tree made with it.
+class ManifestSource {
+ public:
+  virtual ~ManifestSource() = default;
+  // The manifest's exact bytes, checked against the digest.
+  [[nodiscard]] virtual base::Result<std::string> load(const base::Digest& digest,
+                                                       std::uint64_t limit) const = 0;
+  [[nodiscard]] virtual base::Result<std::uint64_t> size(const base::Digest& digest) const = 0;
+};
+
+struct ViewInput {
+  std::span<const manifest::RefRecord> records;
+  // The tree shown before, or null: what did not change is taken from it with all that was made.
+  const Tree* previous = nullptr;
+  std::shared_ptr<const ManifestSource> manifests;
+};
+
+struct View {
+  TreePtr tree;
+  // Refs whose manifest could not be read while the tree was made, one line each, for the log.
+  std::vector<std::string> problems;
+};
+
+[[nodiscard]] View make_view(Layout layout, const ViewInput& input);
+// One layout each (ovms_view.cc, ollama_view.cc).
+[[nodiscard]] View make_ovms_view(const ViewInput& input);
+[[nodiscard]] View make_ollama_view(const ViewInput& input);
+
+}  // namespace castool::fusefs
