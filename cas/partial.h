@@ -5,7 +5,12 @@
 // holds; after an unclean stop (another boot id) also only if its bytes match the record's XXH3.
 // Unverified bytes belong to one origin: the key names it. The record format is in chunk_table.h.
 //
-// Thread rule: Partial is safe from any thread. A ChunkWriter belongs to one thread at a time.
+// Thread rule: Partial is safe from any thread and outlives its ChunkWriters. A ChunkWriter belongs
+// to one thread at a time.
+//
+// Durability: while chunks arrive, data and table are synced on a thread of their own each 256 MiB or
+// 5 s. When a sync fails, every chunk that no earlier sync covered is dropped from the table, and
+// claim() and append() of this process return the error from then on.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +72,13 @@ class Partial {
   [[nodiscard]] virtual bool present(const base::ByteRange& range) const = 0;
   [[nodiscard]] virtual bool complete() const = 0;
 
-  // The data file, for reading what is present.
+  // True once the blob has its name under blobs/; whichever process did that, everything is present.
+  [[nodiscard]] virtual bool published() const = 0;
+  // How often present chunks were dropped in the life of the partial, by any process, as of the last
+  // refresh(). Bytes that were hashed under another generation may have been replaced since.
+  [[nodiscard]] virtual std::uint64_t generation() const = 0;
+
+  // The data file, for reading what is present. Stays the same and open as long as the partial.
   [[nodiscard]] virtual int data_fd() const = 0;
 
   // Drops the record of every chunk that overlaps `range`, so that it is fetched again.
@@ -79,7 +90,9 @@ class Partial {
   [[nodiscard]] virtual std::optional<base::UniqueFd> try_lead() = 0;
   // Publishes: `computed` is the SHA-256 over all present bytes and has to equal key().digest
   // (kDigestMismatch else). fsync data, chmod 0444, rename into blobs/ without replacing, fsync the
-  // directory, write the checksum sidecar, remove the table. A blob already there is success.
+  // directory, write the checksum sidecar, remove the table. A blob already there is success. Bytes
+  // that may have changed since the partial was opened (generation()) are hashed again here. Waits
+  // for another process that publishes. kBusy while chunks are claimed.
   [[nodiscard]] virtual base::Status publish(const base::Digest& computed) = 0;
 };
 

@@ -1,1 +1,139 @@
 #include "cas/store.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+
+#include "cas/layout.h"
+#include "cas/read_file.h"
+#include "cas/store_dir.h"
+
+namespace castool::cas {
+namespace {
+
+std::string short_name(const base::Digest& digest) { return "blob " + digest.text(); }
+
+base::Result<struct stat> stat_at(int dir, const std::string& path) {
+  struct stat info = {};
+  if (::fstatat(dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    const int saved = errno;
+    return base::errno_error(saved, "stat " + path);
+  }
+  return info;
+}
+
+// Adds the regular files of a directory; `bytes` tells what one of them counts.
+template <class Bytes>
+base::Status add_up(int dir, const std::string& path, std::uint64_t& count, std::uint64_t& sum,
+                    Bytes bytes) {
+  CASTOOL_ASSIGN(const auto names, list_dir(dir, path));
+  for (const std::string& name : names) {
+    const auto info = stat_at(dir, path + "/" + name);
+    if (!info || !S_ISREG(info->st_mode)) continue;  // gone since the listing
+    ++count;
+    sum += bytes(*info);
+  }
+  return base::ok();
+}
+
+}  // namespace
+
+struct Store::State {
+  std::string root;
+  Access access;
+  base::UniqueFd dir;
+  base::FileOps& files;
+  base::Clock& clock;
+  base::Log& log;
+};
+
+Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Store::~Store() = default;
+
+base::Result<std::unique_ptr<Store>> Store::open(const std::string& root, Access access,
+                                                 base::FileOps& files, base::Clock& clock,
+                                                 base::Log& log) {
+  CASTOOL_ASSIGN(base::UniqueFd dir, open_store_dir(root, access, files));
+  if (access == Access::kWrite) clear_tmp(dir.get(), files, clock, log);
+  return std::unique_ptr<Store>(new Store(std::unique_ptr<State>(
+      new State{root, access, std::move(dir), files, clock, log})));
+}
+
+const std::string& Store::root() const { return state_->root; }
+int Store::dir() const { return state_->dir.get(); }
+base::FileOps& Store::files() const { return state_->files; }
+base::Clock& Store::clock() const { return state_->clock; }
+base::Log& Store::log() const { return state_->log; }
+
+base::Status Store::require_writable() const {
+  if (state_->access == Access::kWrite) return base::ok();
+  return base::make_error(base::Code::kStoreRefused,
+                          "store " + root() + " was opened for reading only");
+}
+
+base::Result<std::optional<Blob>> Store::find(const base::Digest& digest) const {
+  auto fd = open_for_reading(dir(), blob_path(digest));
+  if (!fd) return std::move(fd).error().in(short_name(digest));
+  if (!*fd) return std::optional<Blob>();
+  struct stat info = {};
+  if (::fstat((*fd)->get(), &info) != 0) {
+    const int saved = errno;
+    return base::errno_error(saved, short_name(digest));
+  }
+  return std::optional(Blob{digest, static_cast<std::uint64_t>(info.st_size), **std::move(fd)});
+}
+
+base::Result<std::optional<std::uint64_t>> Store::size_of(const base::Digest& digest) const {
+  auto info = stat_at(dir(), blob_path(digest));
+  if (info) return std::optional(static_cast<std::uint64_t>(info->st_size));
+  if (info.error().sys_errno == ENOENT) return std::optional<std::uint64_t>();
+  return base::failure(std::move(info));
+}
+
+base::Result<std::string> Store::read_small(const base::Digest& digest,
+                                            std::uint64_t limit) const {
+  auto text = read_file_at(dir(), blob_path(digest), limit);
+  if (!text) return std::move(text).error().in(short_name(digest));
+  if (!*text) return base::make_error(base::Code::kNotFound, short_name(digest) + " is not stored");
+  if (base::Sha256::of(**text) != digest) {
+    base::Error error = base::make_error(base::Code::kDigestMismatch,
+                                         short_name(digest) + " is damaged in the store",
+                                         "run castool fsck --repair");
+    error.digest = digest.text();
+    return error;
+  }
+  return **std::move(text);
+}
+
+base::Result<base::Digest> Store::put(std::string_view bytes) {
+  CASTOOL_ASSIGN(Ingest ingest, begin_ingest());
+  CASTOOL_RETURN_IF_ERROR(ingest.append(std::as_bytes(std::span(bytes))));
+  return ingest.commit();
+}
+
+base::Result<StoreUsage> Store::usage() const {
+  StoreUsage usage;
+  CASTOOL_ASSIGN(const auto fans, list_dir(dir(), kBlobsDir));
+  for (const std::string& fan : fans) {
+    CASTOOL_RETURN_IF_ERROR(add_up(
+        dir(), std::string(kBlobsDir) + "/" + fan, usage.blobs, usage.stored_bytes,
+        [](const struct stat& info) { return static_cast<std::uint64_t>(info.st_size); }));
+  }
+  CASTOOL_ASSIGN(const auto partials, list_dir(dir(), kPartialsDir));
+  std::uint64_t files = 0;
+  for (const std::string& partial : partials) {
+    CASTOOL_RETURN_IF_ERROR(add_up(
+        dir(), std::string(kPartialsDir) + "/" + partial, files, usage.partial_bytes,
+        [](const struct stat& info) { return static_cast<std::uint64_t>(info.st_blocks) * 512; }));
+  }
+  struct statvfs space = {};
+  if (::fstatvfs(dir(), &space) != 0) {
+    const int saved = errno;
+    return base::errno_error(saved, "store " + root());
+  }
+  usage.free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
+  return usage;
+}
+
+}  // namespace castool::cas

@@ -93,6 +93,8 @@ class Store {
   [[nodiscard]] base::FileOps& files() const;
   [[nodiscard]] base::Clock& clock() const;
   [[nodiscard]] base::Log& log() const;
+  // kStoreRefused when the store was opened for reading only.
+  [[nodiscard]] base::Status require_writable() const;
 
   // The blob of that digest; nullopt when it is not stored.
   [[nodiscard]] base::Result<std::optional<Blob>> find(const base::Digest& digest) const;
@@ -106,12 +108,14 @@ class Store {
   // begin_ingest + append + commit.
   [[nodiscard]] base::Result<base::Digest> put(std::string_view bytes);
 
-  // Opens or creates the partial of `key`; see partial.h.
+  // Opens or creates the partial of `key`; see partial.h. When the blob is stored already, the
+  // partial returned is complete and published, and its data file is the blob.
   [[nodiscard]] base::Result<std::unique_ptr<Partial>> open_partial(const PartialKey& key,
                                                                     Preallocate preallocate);
 
-  // A durable hint that `origin_key` calls a file with this git id what the store calls `digest`.
-  // Written only after the content was verified against both.
+  // A lasting hint that `origin_key` (of origin_key() below) calls a file with this git id what the
+  // store calls `digest`. Written only after the content was verified against both. Not synced: a
+  // power cut may lose it, which costs fetching that file again.
   [[nodiscard]] base::Status put_alias(const std::string& origin_key, const base::GitOid& oid,
                                        const base::Digest& digest);
   [[nodiscard]] std::optional<base::Digest> find_alias(const std::string& origin_key,

@@ -1,0 +1,100 @@
+#include "cas/ref_store.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "cas/layout.h"
+#include "cas/read_file.h"
+#include "cas/ref_name.h"
+
+namespace castool::cas {
+namespace {
+
+// A record is a few hundred bytes; a file beyond this was not written by us.
+constexpr std::uint64_t kMaxRecord = 1 << 20;
+
+std::string namespace_dir(const std::string& ns) { return std::string(kRefsDir) + "/" + ns; }
+
+base::Status make_namespace(Store& store, const std::string& dir) {
+  struct stat info = {};
+  if (::fstatat(store.dir(), dir.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) return base::ok();
+  CASTOOL_RETURN_IF_ERROR(store.files().make_dir(store.dir(), dir, kDirectoryMode));
+  return base::ok();
+}
+
+}  // namespace
+
+base::Result<RefStore> RefStore::open(Store& store, const std::string& ns) {
+  if (!is_namespace(ns)) {
+    return base::make_error(base::Code::kUsage, "bad namespace \"" + ns + "\"",
+                            "letters, digits, '_', '.' and '-', not starting with '.' or '-'");
+  }
+  return RefStore(store, ns);
+}
+
+base::Result<std::optional<std::string>> RefStore::get(const std::string& name) const {
+  CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
+  return read_file_at(store_->dir(), namespace_dir(ns_) + "/" + file, kMaxRecord);
+}
+
+base::Result<std::vector<NamedRecord>> RefStore::list() const {
+  std::vector<NamedRecord> records;
+  const std::string dir = namespace_dir(ns_);
+  CASTOOL_ASSIGN(const auto files, list_dir(store_->dir(), dir));
+  for (const std::string& file : files) {
+    auto name = decode_ref_name(file);
+    if (!name) continue;
+    CASTOOL_ASSIGN(auto bytes, read_file_at(store_->dir(), dir + "/" + file, kMaxRecord));
+    // Removed since the listing.
+    if (!bytes) continue;
+    records.push_back({*std::move(name), *std::move(bytes)});
+  }
+  std::ranges::sort(records, {}, &NamedRecord::name);
+  return records;
+}
+
+base::Status RefStore::put(const std::string& name, const std::string& bytes) {
+  CASTOOL_RETURN_IF_ERROR(store_->require_writable());
+  CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
+  base::FileOps& files = store_->files();
+  const int root = store_->dir();
+  const std::string dir = namespace_dir(ns_);
+  const std::string tmp = unique_tmp_path();
+  CASTOOL_RETURN_IF_ERROR(make_namespace(*store_, dir));
+  CASTOOL_ASSIGN(const base::UniqueFd fd,
+                 files.open(root, tmp, O_WRONLY | O_CREAT | O_EXCL, kWorkMode));
+  base::Status status = files.write_at(fd.get(), 0, std::as_bytes(std::span(bytes)));
+  if (status) status = files.sync(fd.get());
+  if (status) status = files.rename(root, tmp, root, dir + "/" + file, base::IfExists::kReplace);
+  if (!status) {
+    (void)files.unlink(root, tmp);
+    return status;
+  }
+  CASTOOL_RETURN_IF_ERROR(files.sync_dir(root, dir));
+  // Whoever made the namespace's directory may not have come to syncing its name.
+  return files.sync_dir(root, kRefsDir);
+}
+
+base::Status RefStore::remove(const std::string& name) {
+  CASTOOL_RETURN_IF_ERROR(store_->require_writable());
+  CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
+  const std::string dir = namespace_dir(ns_);
+  const base::Status removed = store_->files().unlink(store_->dir(), dir + "/" + file);
+  if (!removed) {
+    if (removed.error().sys_errno != ENOENT) return removed;
+    return base::make_error(base::Code::kNotFound, "there is no model named " + name);
+  }
+  return store_->files().sync_dir(store_->dir(), dir);
+}
+
+base::Result<std::vector<std::string>> RefStore::namespaces(const Store& store) {
+  CASTOOL_ASSIGN(auto names, list_dir(store.dir(), kRefsDir));
+  std::erase_if(names, [](const std::string& name) { return !is_namespace(name); });
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace castool::cas
