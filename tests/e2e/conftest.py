@@ -5,6 +5,7 @@ import os
 import pytest
 
 import harness
+from hub import Hub
 
 
 @pytest.fixture
@@ -32,6 +33,14 @@ def mountpoint(tmp_path, castool):
         harness.wait_until(lambda: not castool.processes(), 10, "end of the mount's process")
     except AssertionError:
         pass  # the castool fixture says it
+
+
+@pytest.fixture
+def hub(castool):
+    """The test hub (tests/support/hub.py); castool runs with it as Hub and default registry."""
+    with Hub() as running:
+        castool.environment.update(HF_ENDPOINT=running.url, CASTOOL_OLLAMA_REGISTRY=running.url)
+        yield running
 
 
 @pytest.fixture

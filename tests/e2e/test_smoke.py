@@ -37,3 +37,10 @@ def test_docker_registry_keeps_what_was_pushed(docker_registry):
     digest = json.loads(text)["layers"][0]["digest"]
     _, body = docker_registry.ask("GET", f"{docker_registry.url}/v2/library/tiny/blobs/{digest}")
     assert body == b"GGUF"
+
+
+def test_the_hub_serves_a_repository(hub, castool):
+    hub.add_repository("acme/tiny", {"config.json": b"{}"})
+    address = f"{castool.environment['HF_ENDPOINT']}/api/models/acme/tiny"
+    with urllib.request.urlopen(address) as answer:
+        assert json.load(answer)["id"] == "acme/tiny"
