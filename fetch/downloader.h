@@ -1,14 +1,15 @@
 // Many blobs over a bounded set of kept-alive connections, as parallel ranges.
 //
-// The downloader decides what to ask for, when, and what to make of each answer (range_planner.h and
-// retry_policy.h hold the decisions as pure functions); a BlobSink decides where bytes go and which
-// are still wanted; an AddressBook tells where a blob can be had right now. It knows no store.
+// The downloader decides what to ask for, when, and what to make of each answer (range_planner.h
+// and retry_policy.h hold the decisions as pure functions); a BlobSink decides where bytes go and
+// which are still wanted; an AddressBook tells where a blob can be had right now. It knows no
+// store.
 //
 // Fault rows in comments refer to docs/reliability.md (the network fault catalogue).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,8 +20,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "fetch/host_backoff.h"
 #include "fetch/http.h"
-#include "fetch/http_client.h"
 
 namespace castool::fetch {
 
@@ -50,8 +51,9 @@ class BlobSink {
 // An address good for now, with the headers that go with it.
 struct BlobAddress {
   std::string url;
-  Headers headers;                    // e.g. Authorization for the origin itself, none for a CDN
+  Headers headers;  // e.g. Authorization for the origin itself, none for a CDN
   std::optional<base::Clock::Monotonic> expires;
+  Reach reach = Reach::kAnywhere;  // kPublicOnly when a public origin redirected here
 };
 
 // Tells where a blob is; asks its origin when it does not know or when an address stopped working.
@@ -70,8 +72,8 @@ struct BlobJob {
 };
 
 struct DownloadLimits {
-  int connections = 16;                   // at most, over all blobs
-  std::uint64_t bytes_per_second = 0;     // 0: no limit
+  int connections = 16;                                        // at most, over all blobs
+  std::uint64_t bytes_per_second = 0;                          // 0: no limit
   std::chrono::nanoseconds timeout = std::chrono::minutes(5);  // longest time without a byte at all
 };
 
@@ -83,8 +85,10 @@ struct DownloadCounters {
 
 class Downloader {
  public:
-  Downloader(Transport& transport, DownloadLimits limits, base::Clock& clock, base::Log& log);
-  ~Downloader();  // cancels what runs
+  // `backoff` is shared by everything that talks to the same hosts; its own when not given.
+  Downloader(Transport& transport, DownloadLimits limits, base::Clock& clock, base::Log& log,
+             std::shared_ptr<HostBackoff> backoff = nullptr);
+  ~Downloader();  // cancels what runs and waits for it
 
   // Fetches until the job's sink is complete; blocks. Several calls at once share the connections.
   // Errors: kDigestMismatch (sizes that cannot be right), kNotFound, kUnauthorized, kUnavailable,

@@ -37,12 +37,19 @@ class Headers {
 
 enum class Method { kGet, kHead };
 
+// Which peers a request may be sent to. kPublicOnly holds for the address that is really connected
+// to, so a name that resolves to a private address is refused too, before the request is written.
+// Behind a proxy the proxy resolves names, and only literal addresses in the URL are judged.
+enum class Reach { kAnywhere, kPublicOnly };
+
 struct HttpRequest {
   Method method = Method::kGet;
   std::string url;  // absolute, http or https
-  Headers headers;  // sent as they are; a transport adds Host, User-Agent and Accept-Encoding: identity
-  std::optional<base::ByteRange> range;  // "Range: bytes=a-b"
+  Headers
+      headers;  // sent as they are; a transport adds Host, User-Agent and Accept-Encoding: identity
+  std::optional<base::ByteRange> range;                               // "Range: bytes=a-b"
   std::chrono::nanoseconds stall_timeout = std::chrono::seconds(30);  // longest time without a byte
+  Reach reach = Reach::kAnywhere;
 };
 
 struct ResponseHead {
@@ -51,24 +58,27 @@ struct ResponseHead {
   std::string peer_address;  // numeric address we are connected to, empty through a proxy
 };
 
-enum class Flow { kContinue, kAbort };
+// kPause, as an answer to on_body: the bytes were not taken; they are delivered again after
+// Transport::resume. A paused transfer does not stall.
+enum class Flow { kContinue, kPause, kAbort };
 
 // Why a transfer ended. Only kComplete says that the message was framed whole.
 enum class TransferEnd {
   kComplete,
-  kAborted,       // by the listener or cancel()
-  kConnect,       // no connection: refused, unreachable, connect timeout
+  kAborted,  // by the listener or cancel()
+  kConnect,  // no connection, to the host or the proxy: refused, unreachable, too slow
   kDns,
   kTls,           // handshake or certificate
-  kProxyRefused,  // proxy answered 407 or could not be used
+  kProxyRefused,  // the proxy answered 407
   kReset,         // connection broke, or the body ended before its length
   kStalled,       // stall_timeout passed without a byte
   kProtocol,      // not HTTP, header limits, conflicting lengths
+  kForbidden,     // the peer is outside the request's reach; nothing was sent
 };
 
 struct TransferResult {
   TransferEnd end = TransferEnd::kComplete;
-  std::string detail;      // for people, without secrets
+  std::string detail;  // for people, without secrets
   bool reused_connection = false;
   std::uint64_t body_bytes = 0;
 };
@@ -92,6 +102,8 @@ class Transport {
   virtual TransferId start(HttpRequest request, std::shared_ptr<ResponseListener> listener) = 0;
   // Asks a transfer to end with kAborted; unknown ids are ignored. Any thread.
   virtual void cancel(TransferId id) = 0;
+  // Continues a transfer whose listener answered kPause; unknown ids are ignored. Any thread.
+  virtual void resume(TransferId id) = 0;
 };
 
 }  // namespace castool::fetch

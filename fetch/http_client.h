@@ -1,12 +1,15 @@
 // Small requests, whole answers: metadata, trees, manifests, tokens, small files.
 //
-// Follows redirects by hand (redirect_policy.h decides each hop, credentials are rebuilt per hop and
-// go to their own origin only), retries what is worth it (retry_policy.h), waits out rate limits.
-// Blocking; safe from any thread; every call ends within its bounds or when `stop` is requested.
+// Follows redirects by hand (redirect_policy.h decides each hop, credentials are rebuilt per hop
+// and go to their own origin only), retries what is worth it (retry_policy.h), waits out rate
+// limits. Blocking; safe from any thread; every call ends within its bounds or when `stop` is
+// requested.
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -14,17 +17,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "fetch/host_backoff.h"
 #include "fetch/http.h"
+#include "fetch/redirect_policy.h"
+#include "fetch/url.h"
 
 namespace castool::fetch {
-
-// scheme://host:port of a URL, the unit that a credential belongs to.
-struct Origin {
-  std::string scheme, host;
-  int port = 0;
-  friend bool operator==(const Origin&, const Origin&) = default;
-};
-[[nodiscard]] base::Result<Origin> origin_of(std::string_view url);
 
 // "Authorization: <value>" for requests to exactly `origin` and nowhere else. Never logged.
 struct Credential {
@@ -34,35 +32,42 @@ struct Credential {
 
 enum class Redirects {
   kFollow,          // to the end
-  kStopCrossOrigin  // give the 3xx that leaves the origin to the caller (its headers carry metadata)
+  kStopCrossOrigin  // give the 3xx that leaves the origin to the caller (its headers carry
+                    // metadata)
 };
 
 struct FetchOptions {
   Redirects redirects = Redirects::kFollow;
   const Credential* credential = nullptr;
-  std::uint64_t max_body = 4u << 20;   // a larger body is kBadManifest
-  int attempts = 5;                    // tries in all for what is worth retrying
+  std::uint64_t max_body = 4u << 20;  // a larger body is kBadManifest
+  int attempts = 5;                   // tries in all for what is worth retrying
   std::chrono::nanoseconds longest_wait = std::chrono::minutes(15);  // Retry-After cap
 };
 
 struct HttpResponse {
   ResponseHead head;
   std::string body;
-  std::string final_url;  // where the answer came from, after redirects
+  std::string final_url;          // where the answer came from, after redirects
+  std::optional<Hop> stopped_at;  // kStopCrossOrigin: where the 3xx leads, absolute and checked
 };
 
 class HttpClient {
  public:
-  HttpClient(Transport& transport, base::Clock& clock, base::Log& log);
+  // `backoff` is shared by everything that talks to the same hosts; its own when not given.
+  HttpClient(Transport& transport, base::Clock& clock, base::Log& log,
+             std::shared_ptr<HostBackoff> backoff = nullptr);
   ~HttpClient();
 
-  // Any answer with a status below 500 and not 408 or 429 is a response, whatever it says; transport
-  // failures and what remains after the retries are errors: kUnavailable, kRateLimited, kCancelled.
+  // Any answer with a status below 500 and not 408 or 429 is a response, whatever it says;
+  // transport failures and what remains after the retries are errors: kUnavailable, kRateLimited,
+  // kCancelled, kUnauthorized (proxy 407), kUsage (an URL that is none). Errors name the redacted
+  // URL.
   [[nodiscard]] base::Result<HttpResponse> fetch(HttpRequest request, const FetchOptions& options,
                                                  std::stop_token stop);
 
   // The same with the body given to `sink` as it arrives (redirect bodies and non-2xx bodies are
-  // not). `restart` is called before each attempt, so the receiver can begin again.
+  // not). `restart` is called before each attempt, so the receiver can begin again; `sink` is
+  // called on the transport's thread, and its error ends the call at once.
   using BodySink = std::function<base::Status(std::span<const std::byte>)>;
   [[nodiscard]] base::Result<HttpResponse> fetch_to(HttpRequest request,
                                                     const FetchOptions& options,
@@ -73,12 +78,5 @@ class HttpClient {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-// A URL without userinfo, query and fragment: what may appear in messages.
-[[nodiscard]] std::string redacted(std::string_view url);
-// `base` and a Location value joined as RFC 3986 §5 says.
-[[nodiscard]] base::Result<std::string> join_url(std::string_view base, std::string_view location);
-// Percent-encodes everything but unreserved characters and those in `keep`.
-[[nodiscard]] std::string percent_encode(std::string_view text, std::string_view keep = "");
 
 }  // namespace castool::fetch

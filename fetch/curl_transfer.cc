@@ -1,0 +1,276 @@
+#include "fetch/curl_transfer.h"
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <utility>
+
+#include <curl/curl.h>
+
+#include "fetch/address_scope.h"
+
+namespace castool::fetch {
+namespace {
+
+using base::Clock;
+
+constexpr std::chrono::seconds kConnectTimeout{10};
+constexpr long kReceiveBuffer = 512 * 1024;
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+long milliseconds(Clock::Duration duration) {
+  const auto count = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+  return static_cast<long>(std::clamp<std::int64_t>(count, 1, 24 * 3600 * 1000));
+}
+
+TransferEnd end_of(CURLcode code) {
+  switch (code) {
+    case CURLE_OK: return TransferEnd::kComplete;
+    case CURLE_ABORTED_BY_CALLBACK:
+    case CURLE_WRITE_ERROR: return TransferEnd::kAborted;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_INTERFACE_FAILED:
+    case CURLE_PROXY:
+    case CURLE_OPERATION_TIMEDOUT: return TransferEnd::kConnect;  // our only timer is connecting
+    case CURLE_COULDNT_RESOLVE_HOST: return TransferEnd::kDns;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_USE_SSL_FAILED: return TransferEnd::kTls;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_FILESIZE_EXCEEDED:
+    case CURLE_BAD_CONTENT_ENCODING: return TransferEnd::kProtocol;
+    default: return TransferEnd::kReset;
+  }
+}
+
+// Headers that say where a message or a range ends: two of them, or one that is no number, mean
+// that somebody on the way may read another end than we do (row 62).
+bool is_framing(const std::string& name) {
+  return curl_strequal(name.c_str(), "Content-Length") != 0 ||
+         curl_strequal(name.c_str(), "Content-Range") != 0;
+}
+
+}  // namespace
+
+CurlTransfer::CurlTransfer(TransferId id, HttpRequest request,
+                           std::shared_ptr<ResponseListener> listener, const CurlConfig& config,
+                           Proxied proxied, Clock& clock)
+    : id_(id),
+      request_(std::move(request)),
+      listener_(std::move(listener)),
+      proxied_(proxied),
+      clock_(clock),
+      handle_(curl_easy_init()),
+      last_activity_(clock.now()) {
+  if (handle_ == nullptr) return;
+  configure(config);
+  configure_request();
+}
+
+CurlTransfer::~CurlTransfer() {
+  curl_easy_cleanup(handle_);
+  curl_slist_free_all(header_list_);
+}
+
+void CurlTransfer::configure(const CurlConfig& config) {
+  curl_easy_setopt(handle_, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle_, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle_, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(handle_, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  curl_easy_setopt(handle_, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  curl_easy_setopt(handle_, CURLOPT_HTTP09_ALLOWED, 0L);
+  curl_easy_setopt(handle_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(handle_, CURLOPT_BUFFERSIZE, kReceiveBuffer);
+  curl_easy_setopt(handle_, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(handle_, CURLOPT_CONNECTTIMEOUT_MS,
+                   milliseconds(clock_.scaled(kConnectTimeout)));
+  // Removing a transfer must not wait for a name server that does not answer.
+  curl_easy_setopt(handle_, CURLOPT_QUICK_EXIT, 1L);
+  curl_easy_setopt(handle_, CURLOPT_USERAGENT, config.user_agent.c_str());
+  if (!config.ca_file.empty()) curl_easy_setopt(handle_, CURLOPT_CAINFO, config.ca_file.c_str());
+  if (!config.ca_dir.empty()) curl_easy_setopt(handle_, CURLOPT_CAPATH, config.ca_dir.c_str());
+  curl_easy_setopt(handle_, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(handle_, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header_line);
+  curl_easy_setopt(handle_, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(handle_, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body_bytes);
+  curl_easy_setopt(handle_, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(handle_, CURLOPT_PREREQFUNCTION, &CurlTransfer::on_ready_to_send);
+  curl_easy_setopt(handle_, CURLOPT_PREREQDATA, this);
+}
+
+void CurlTransfer::configure_request() {
+  curl_easy_setopt(handle_, CURLOPT_URL, request_.url.c_str());
+  if (request_.method == Method::kHead) curl_easy_setopt(handle_, CURLOPT_NOBODY, 1L);
+  curl_easy_setopt(
+      handle_, CURLOPT_HTTP_VERSION,
+      static_cast<long>(request_.range ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
+  const auto add = [this](const std::string& line) {
+    curl_slist* longer = curl_slist_append(header_list_, line.c_str());
+    if (longer != nullptr) header_list_ = longer;
+  };
+  for (const auto& [name, value] : request_.headers.fields()) {
+    // ";" is libcurl's way to write a header without a value.
+    add(value.empty() ? name + ";" : name + ": " + value);
+  }
+  add("Accept-Encoding: identity");
+  if (request_.range) {
+    add("Range: bytes=" + std::to_string(request_.range->offset) + "-" +
+        std::to_string(request_.range->end() - 1));
+  }
+  curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, header_list_);
+}
+
+bool CurlTransfer::resume() {
+  if (!paused_) return true;
+  paused_ = false;
+  touch();
+  return curl_easy_pause(handle_, CURLPAUSE_CONT) == CURLE_OK;
+}
+
+std::optional<Clock::Monotonic> CurlTransfer::stall_deadline() const {
+  if (paused_) return std::nullopt;
+  return last_activity_ + clock_.scaled(request_.stall_timeout);
+}
+
+void CurlTransfer::finish_with_code(int curl_code) {
+  const auto code = static_cast<CURLcode>(curl_code);
+  long connect_status = 0;
+  curl_easy_getinfo(handle_, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+  if (code != CURLE_OK && connect_status == 407) {
+    finish(TransferEnd::kProxyRefused, "proxy authentication required");
+  } else if (code == CURLE_OK && !head_done_) {
+    finish(TransferEnd::kReset, "no answer");
+  } else {
+    finish(end_of(code), code == CURLE_OK ? "" : curl_easy_strerror(code));
+  }
+}
+
+void CurlTransfer::finish(TransferEnd end, std::string detail) {
+  TransferResult result;
+  result.end = ended_by_us_.value_or(end);
+  result.detail = ended_by_us_ ? end_detail_ : std::move(detail);
+  result.body_bytes = body_bytes_;
+  long new_connections = 0;
+  curl_easy_getinfo(handle_, CURLINFO_NUM_CONNECTS, &new_connections);
+  char* peer = nullptr;
+  curl_easy_getinfo(handle_, CURLINFO_PRIMARY_IP, &peer);
+  result.reused_connection = new_connections == 0 && peer != nullptr && *peer != '\0';
+  listener_->on_done(result);
+}
+
+std::size_t CurlTransfer::on_header_line(char* data, std::size_t size, std::size_t count,
+                                         void* self) noexcept {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  const std::size_t bytes = size * count;
+  try {
+    return transfer.take_header_line({data, bytes}) ? bytes : 0;
+  } catch (const std::exception&) {  // out of memory
+    return 0;
+  }
+}
+
+std::size_t CurlTransfer::on_body_bytes(char* data, std::size_t size, std::size_t count,
+                                        void* self) noexcept {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  const std::size_t bytes = size * count;
+  transfer.touch();
+  if (!transfer.head_done_) return 0;
+  switch (transfer.listener_->on_body(std::as_bytes(std::span(data, bytes)))) {
+    case Flow::kContinue: transfer.body_bytes_ += bytes; return bytes;
+    case Flow::kPause: transfer.paused_ = true; return CURL_WRITEFUNC_PAUSE;
+    case Flow::kAbort: transfer.ended_by_us_ = TransferEnd::kAborted; return 0;
+  }
+  return 0;
+}
+
+// Called when the connection stands and before the request is written, reused or not.
+int CurlTransfer::on_ready_to_send(void* self, char* peer, char* /*local*/, int /*peer_port*/,
+                                   int /*local_port*/) noexcept {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  if (transfer.request_.reach == Reach::kAnywhere || transfer.proxied_ == Proxied::kMaybe) {
+    return CURL_PREREQFUNC_OK;
+  }
+  if (peer != nullptr && scope_of_address(peer) == AddressScope::kPublic) return CURL_PREREQFUNC_OK;
+  transfer.ended_by_us_ = TransferEnd::kForbidden;
+  return CURL_PREREQFUNC_ABORT;
+}
+
+bool CurlTransfer::take_header_line(std::string_view line) {
+  if (head_done_) return true;  // trailers of a chunked body
+  head_bytes_ += line.size();
+  if (head_bytes_ > kMaxHeadBytes) return end_with(TransferEnd::kProtocol, "headers over 64 KiB");
+  if (line.starts_with("HTTP/")) {
+    begin_head(line);
+    return true;
+  }
+  return trimmed(line).empty() ? end_head() : take_field(line);
+}
+
+void CurlTransfer::begin_head(std::string_view status_line) {
+  head_ = {};
+  const std::size_t space = std::min(status_line.find(' '), status_line.size() - 1);
+  const std::string_view code = trimmed(status_line.substr(space)).substr(0, 3);
+  std::from_chars(code.data(), code.data() + code.size(), head_.status);
+}
+
+bool CurlTransfer::take_field(std::string_view line) {
+  if (line.front() == ' ' || line.front() == '\t') {
+    return end_with(TransferEnd::kProtocol, "a folded header");
+  }
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) {
+    return end_with(TransferEnd::kProtocol, "a header without a colon");
+  }
+  std::string name(trimmed(line.substr(0, colon)));
+  std::string value(trimmed(line.substr(colon + 1)));
+  if (is_framing(name) && head_.headers.get(name)) {
+    return end_with(TransferEnd::kProtocol, "two headers " + name);
+  }
+  if (curl_strequal(name.c_str(), "Content-Length") != 0 &&
+      (value.empty() || value.find_first_not_of("0123456789") != std::string::npos)) {
+    return end_with(TransferEnd::kProtocol, "a bad Content-Length");
+  }
+  head_.headers.add(std::move(name), std::move(value));
+  return true;
+}
+
+bool CurlTransfer::end_head() {
+  if (head_.status < 200) return true;  // 100, 103: the real head follows
+  if (head_.status == 407) {
+    return end_with(TransferEnd::kProxyRefused, "proxy authentication required");
+  }
+  touch();
+  head_done_ = true;
+  char* peer = nullptr;
+  curl_easy_getinfo(handle_, CURLINFO_PRIMARY_IP, &peer);
+  if (proxied_ == Proxied::kNo && peer != nullptr) head_.peer_address = peer;
+  if (listener_->on_head(head_) == Flow::kContinue) return true;
+  return end_with(TransferEnd::kAborted, {});
+}
+
+bool CurlTransfer::end_with(TransferEnd end, std::string why) {
+  ended_by_us_ = end;
+  end_detail_ = std::move(why);
+  return false;
+}
+
+}  // namespace castool::fetch

@@ -1,0 +1,331 @@
+#include "fetch/download_job.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fetch/range_planner.h"
+
+namespace castool::fetch {
+namespace {
+
+using base::Clock;
+using base::Code;
+using base::Error;
+using base::MutexLock;
+
+// Row 15: a connection without a byte for so long is replaced.
+constexpr std::chrono::seconds kStallTimeout{30};
+constexpr std::chrono::milliseconds kClaimPoll{20};
+// An address is renewed while it still works.
+constexpr std::chrono::seconds kExpiryMargin{30};
+
+}  // namespace
+
+DownloadJob::DownloadJob(DownloaderCore& core, const BlobJob& job, std::stop_token stop)
+    : core_(core),
+      job_(job),
+      stop_(std::move(stop)),
+      sink_(*job.sink),
+      size_(job.sink->size()),
+      last_alive_(core.clock.now()) {}
+
+DownloadJob::~DownloadJob() { core_.leave(slots_); }
+
+base::Status DownloadJob::run() {
+  if (size_ == 0) return base::ok();
+  const std::stop_callback wake(stop_, [this] {
+    MutexLock lock(core_.mutex);
+    mailbox_.woken = true;
+    core_.changed.notify_all();
+  });
+  while (!error_) {
+    if (stop_.stop_requested() || core_.stopping()) {
+      fail(base::make_error(Code::kCancelled, "interrupted"));
+      break;
+    }
+    if (active_.empty() && queue_.empty() && sink_.complete()) return base::ok();
+    step();
+  }
+  cancel_all();
+  return *std::move(error_);
+}
+
+void DownloadJob::step() {
+  wake_at_ = core_.clock.now() + std::chrono::seconds(1);
+  read_mailbox();
+  note_progress();
+  core_.sample(core_.clock.now());
+  while (!error_ && start_one() == Started::kYes) {
+  }
+  if (error_) return;
+  resume_paused();
+  check_timeout();
+  if (error_ || (active_.empty() && queue_.empty() && sink_.complete())) return;
+  wait_for_change();
+}
+
+void DownloadJob::read_mailbox() {
+  Mailbox mail;
+  {
+    MutexLock lock(core_.mutex);
+    std::swap(mail, mailbox_);
+  }
+  const auto find = [this](const RangeTransfer* transfer) {
+    return std::find_if(active_.begin(), active_.end(), [transfer](const Active& active) {
+      return active.transfer.get() == transfer;
+    });
+  };
+  for (const auto& [transfer, until] : mail.paused) find(transfer)->paused_until = until;
+  for (const RangeTransfer* transfer : mail.ended) {
+    std::list<Active> ended;
+    ended.splice(ended.end(), active_, find(transfer));
+    core_.release(slots_);
+    if (!error_) handle_ended(ended.front());
+  }
+}
+
+// --- What to ask for next ----------------------------------------------------------------------
+
+// Looked at before a slot is taken, so that jobs without work do not pass slots among themselves.
+bool DownloadJob::may_have_work() {
+  if (ranges_are_ignored_ && !active_.empty()) return false;
+  const Monotonic now = core_.clock.now();
+  const bool due = std::any_of(queue_.begin(), queue_.end(),
+                               [now](const Work& work) { return work.not_before <= now; });
+  for (const Work& work : queue_) {
+    if (work.not_before > now) wake_at(work.not_before);
+  }
+  if (claim_again_at_ > now) wake_at(claim_again_at_);
+  return due || claim_again_at_ <= now;
+}
+
+DownloadJob::Started DownloadJob::start_one() {
+  if (!may_have_work()) {
+    core_.withdraw(slots_);
+    return Started::kNotNow;
+  }
+  if (!core_.try_acquire(slots_)) return Started::kNotNow;
+  auto work = ranges_are_ignored_ ? next_whole() : next_work();
+  if (!work || !ensure_address()) {
+    core_.release(slots_);
+    if (work) queue_.push_front(*std::move(work));
+    return Started::kNotNow;
+  }
+  const Hop hop = work->redirected_to.value_or(Hop{address_->url, address_->reach});
+  if (const auto origin = origin_of(hop.url)) {
+    const Monotonic free_at = core_.backoff->free_at(*origin);
+    if (free_at > core_.clock.now()) {
+      wake_at(free_at);
+      last_alive_ = std::max(last_alive_, free_at);
+      core_.release(slots_);
+      queue_.push_front(*std::move(work));
+      return Started::kNotNow;
+    }
+  }
+  launch(*std::move(work), hop);
+  return Started::kYes;
+}
+
+std::optional<DownloadJob::Work> DownloadJob::next_work() {
+  const Monotonic now = core_.clock.now();
+  for (auto place = queue_.begin(); place != queue_.end(); ++place) {
+    if (place->not_before > now) continue;
+    Work work = std::move(*place);
+    queue_.erase(place);
+    if (work.writers.size() > 1) {
+      // Left over from a whole answer: one request takes one run.
+      for (auto writer = work.writers.begin() + 1; writer != work.writers.end(); ++writer) {
+        queue_.emplace_back().writers.push_back(std::move(*writer));
+      }
+      work.writers.resize(1);
+    }
+    return work;
+  }
+  const std::uint64_t remaining = size_ - std::min(size_, claimed_to_);
+  auto writer = claim(plan_range(remaining, core_.connections()));
+  if (!writer) return std::nullopt;
+  claimed_to_ = std::max(claimed_to_, writer->end_offset());
+  Work work;
+  work.writers.push_back(std::move(writer));
+  return work;
+}
+
+// Everything that is missing, for one pass over the whole blob.
+std::optional<DownloadJob::Work> DownloadJob::next_whole() {
+  Work work;
+  for (Work& queued : queue_) {
+    if (queued.not_before > core_.clock.now()) {
+      wake_at(queued.not_before);
+      return std::nullopt;
+    }
+  }
+  for (Work& queued : queue_) {
+    std::move(queued.writers.begin(), queued.writers.end(), std::back_inserter(work.writers));
+    if (queued.redirected_to) work.redirected_to = queued.redirected_to;
+    work.hops = std::max(work.hops, queued.hops);
+  }
+  queue_.clear();
+  while (auto writer = claim(size_)) work.writers.push_back(std::move(writer));
+  if (error_ || work.writers.empty()) return std::nullopt;
+  std::sort(work.writers.begin(), work.writers.end(),
+            [](const auto& a, const auto& b) { return a->next_offset() < b->next_offset(); });
+  return work;
+}
+
+std::unique_ptr<RangeWriter> DownloadJob::claim(std::uint64_t max_bytes) {
+  if (error_) return nullptr;
+  const Monotonic now = core_.clock.now();
+  if (now < claim_again_at_) return nullptr;
+  auto claimed = sink_.claim(max_bytes);
+  if (!claimed) {
+    fail(std::move(claimed).error());
+    return nullptr;
+  }
+  if (*claimed == nullptr) {
+    claim_again_at_ = after(kClaimPoll);
+    wake_at(claim_again_at_);
+  }
+  return *std::move(claimed);
+}
+
+bool DownloadJob::ensure_address() {
+  const bool expired = address_ && address_->expires &&
+                       core_.clock.now() + core_.clock.scaled(kExpiryMargin) >= *address_->expires;
+  if (address_ && !address_is_stale_ && !expired) return true;
+  const auto need = address_ ? AddressBook::Need::kFresh : AddressBook::Need::kAny;
+  auto address = job_.addresses->address(need, stop_);
+  if (!address) {
+    fail(std::move(address).error());
+    return false;
+  }
+  address_ = *std::move(address);
+  address_is_stale_ = false;
+  // The origin's own retries are not silence of the host that has the bytes.
+  last_alive_ = std::max(last_alive_, core_.clock.now());
+  return true;
+}
+
+void DownloadJob::launch(Work work, const Hop& hop) {
+  HttpRequest request;
+  request.url = hop.url;
+  request.reach = hop.reach;
+  request.stall_timeout = std::min<Clock::Duration>(kStallTimeout, core_.limits.timeout);
+  const auto from = origin_of(address_->url);
+  const auto to = origin_of(hop.url);
+  const bool same_origin = from && to && *from == *to;
+  request.headers = same_origin ? address_->headers : without_credentials(address_->headers);
+  if (!ranges_are_ignored_) {
+    const RangeWriter& writer = *work.writers.front();
+    request.range =
+        base::ByteRange{writer.next_offset(), writer.end_offset() - writer.next_offset()};
+  }
+  Active& active = active_.emplace_back();
+  active.transfer =
+      std::make_shared<RangeTransfer>(std::move(work.writers), request.range, size_, *this);
+  active.serial = ++launched_;
+  active.hop = hop;
+  active.hops = work.hops;
+  ++core_.requests;
+  active.id = core_.transport.start(std::move(request), active.transfer);
+}
+
+// --- Waiting -----------------------------------------------------------------------------------
+
+void DownloadJob::note_progress() {
+  const std::uint64_t written = written_.load(std::memory_order_relaxed);
+  const std::uint64_t skipped = skipped_.load(std::memory_order_relaxed);
+  const bool waits_for_others = active_.empty() && queue_.empty();
+  if (written != seen_written_ || skipped != seen_skipped_ || waits_for_others) {
+    last_alive_ = std::max(last_alive_, core_.clock.now());
+  }
+  if (written != seen_written_) {
+    history_ = {};
+    told_to_wait_ = {};
+  }
+  seen_written_ = written;
+  seen_skipped_ = skipped;
+}
+
+void DownloadJob::check_timeout() {
+  const Monotonic deadline = last_alive_ + core_.clock.scaled(core_.limits.timeout);
+  wake_at(deadline);
+  if (core_.clock.now() < deadline) return;
+  Error error = base::make_error(
+      Code::kUnavailable,
+      "no data for too long" + (last_failure_.empty() ? "" : ", last: " + last_failure_),
+      "run it again; what was fetched is kept");
+  if (address_) error.url = redacted(address_->url);
+  fail(std::move(error));
+}
+
+void DownloadJob::resume_paused() {
+  const Monotonic now = core_.clock.now();
+  for (Active& active : active_) {
+    if (!active.paused_until) continue;
+    last_alive_ = std::max(last_alive_, now);
+    if (*active.paused_until > now) {
+      wake_at(*active.paused_until);
+    } else {
+      active.paused_until.reset();
+      core_.transport.resume(active.id);
+    }
+  }
+}
+
+void DownloadJob::wait_for_change() {
+  const Monotonic now = core_.clock.now();
+  if (wake_at_ <= now) return;
+  MutexLock lock(core_.mutex);
+  if (mailbox_.woken || !mailbox_.ended.empty() || !mailbox_.paused.empty()) return;
+  core_.changed.wait_until(core_.mutex, std::chrono::steady_clock::now() + (wake_at_ - now));
+}
+
+void DownloadJob::cancel_all() {
+  for (const Active& active : active_) core_.transport.cancel(active.id);
+  while (!active_.empty()) {
+    read_mailbox();
+    wake_at_ = core_.clock.now() + std::chrono::seconds(1);
+    if (!active_.empty()) wait_for_change();
+  }
+  queue_.clear();
+}
+
+void DownloadJob::fail(Error error) {
+  if (error_) return;
+  if (error.digest.empty() && job_.label.starts_with("sha256:")) error.digest = job_.label;
+  error_ = std::move(error);
+}
+
+DownloadJob::Monotonic DownloadJob::after(Clock::Duration nominal) const {
+  return core_.clock.now() + core_.clock.scaled(nominal);
+}
+
+// --- On the transport's thread -------------------------------------------------------------------
+
+Clock::Duration DownloadJob::take_tokens(std::uint64_t bytes) noexcept {
+  return core_.take_tokens(bytes);
+}
+
+void DownloadJob::on_received(std::uint64_t bytes) noexcept {
+  core_.bytes_received.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void DownloadJob::on_progress(std::uint64_t written, std::uint64_t skipped) noexcept {
+  written_.fetch_add(written, std::memory_order_relaxed);
+  skipped_.fetch_add(skipped, std::memory_order_relaxed);
+}
+
+void DownloadJob::on_paused(RangeTransfer& transfer, Clock::Duration wait) noexcept {
+  MutexLock lock(core_.mutex);
+  mailbox_.paused.emplace_back(&transfer, core_.clock.now() + wait);
+  core_.changed.notify_all();
+}
+
+void DownloadJob::on_ended(RangeTransfer& transfer) noexcept {
+  // Nothing of this job may be touched once the mutex is free: its thread may be done with it.
+  MutexLock lock(core_.mutex);
+  mailbox_.ended.push_back(&transfer);
+  core_.changed.notify_all();
+}
+
+}  // namespace castool::fetch

@@ -1,0 +1,63 @@
+// One request and its answer, waited for: the bridge from the transport's callbacks to a thread
+// that blocks. Made per request; used by one waiting thread and the transport's.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "fetch/http.h"
+
+namespace castool::fetch {
+
+class Exchange final : public ResponseListener {
+ public:
+  using BodySink = std::function<base::Status(std::span<const std::byte>)>;
+
+  // What becomes of the bodies of answers that are not 2xx.
+  enum class NonSuccessBodies { kKeep, kDiscard };
+
+  // Bodies go to `sink`, called on the transport's thread. One of more than `max_body` bytes ends
+  // the exchange with kBadManifest.
+  Exchange(BodySink sink, std::uint64_t max_body, NonSuccessBodies others);
+
+  // Sends and waits for the end: at most until `deadline`, and little longer than a stop request.
+  static void run(const std::shared_ptr<Exchange>& self, Transport& transport, HttpRequest request,
+                  const base::Clock& clock, base::Clock::Monotonic deadline,
+                  const std::stop_token& stop);
+
+  // After run().
+  [[nodiscard]] const std::optional<ResponseHead>& head() const { return head_; }
+  [[nodiscard]] const TransferResult& result() const { return result_; }
+  [[nodiscard]] const base::Status& sink_status() const { return sink_status_; }
+
+  Flow on_head(const ResponseHead& head) noexcept override;
+  Flow on_body(std::span<const std::byte> bytes) noexcept override;
+  void on_done(const TransferResult& result) noexcept override;
+
+ private:
+  // Whether the end came before `deadline`.
+  bool wait_done(const base::Clock& clock, base::Clock::Monotonic deadline);
+
+  const BodySink sink_;
+  const std::uint64_t max_body_;
+  const NonSuccessBodies others_;
+  // The transport's until on_done, the waiter's after.
+  std::optional<ResponseHead> head_;
+  TransferResult result_;
+  base::Status sink_status_;
+  std::uint64_t received_ = 0;
+
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  bool done_ CASTOOL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace castool::fetch

@@ -1,0 +1,155 @@
+#include "fetch/retry_policy.h"
+
+#include <algorithm>
+
+namespace castool::fetch {
+namespace {
+
+using base::Code;
+using std::chrono::nanoseconds;
+
+// Rows 22-24, 27, 2-3 and 46 of the fault catalogue.
+constexpr int kUnauthorizedLimit = 2;
+constexpr int kRefusalLimit = 3;
+constexpr int kNotFoundLimit = 2;
+constexpr int kBadSizeLimit = 2;
+constexpr int kWrongAnswerLimit = 3;
+constexpr int kDeadNameLimit = 3;
+constexpr int kGarbageLimit = 5;
+
+Decision give_up(Code code) { return {Step::kGiveUp, {}, code}; }
+
+Decision retry(nanoseconds wait, Code code = Code::kUnavailable) {
+  return {Step::kRetry, wait, code};
+}
+
+// What an origin's wish to wait means: exactly that long, or not at all.
+Decision wait_as_told(const Outcome& outcome, int failures, nanoseconds longest_wait,
+                      double jitter) {
+  const Code code = outcome.status == 429 ? Code::kRateLimited : Code::kUnavailable;
+  if (!outcome.hint) return retry(backoff(failures, jitter), code);
+  if (*outcome.hint > longest_wait) return give_up(code);
+  return retry(std::max(*outcome.hint, backoff(1, jitter)), code);
+}
+
+// A kept-alive connection that the server closed just when we used it says nothing about the
+// server.
+bool is_keep_alive_race(const Outcome& outcome) {
+  return outcome.end == TransferEnd::kReset && outcome.reused_connection && outcome.status == 0;
+}
+
+Decision after_transport_failure(const Outcome& outcome, TransferHistory& history, double jitter) {
+  switch (outcome.end) {
+    case TransferEnd::kAborted: return give_up(Code::kCancelled);
+    case TransferEnd::kTls:
+    case TransferEnd::kForbidden: return give_up(Code::kUnavailable);
+    case TransferEnd::kProxyRefused: return give_up(Code::kUnauthorized);
+    case TransferEnd::kDns:
+      if (++history.dead_names >= kDeadNameLimit) return give_up(Code::kUnavailable);
+      return retry(backoff(history.dead_names, jitter));
+    case TransferEnd::kProtocol:
+      if (++history.failures >= kGarbageLimit) return give_up(Code::kUnavailable);
+      return retry(backoff(history.failures, jitter));
+    case TransferEnd::kComplete:
+    case TransferEnd::kConnect:
+    case TransferEnd::kReset:
+    case TransferEnd::kStalled: break;
+  }
+  // Bytes that arrived before the cut are progress: ask for the rest at once.
+  if (outcome.bytes_arrived) return retry(nanoseconds(0));
+  ++history.failures;
+  if (is_keep_alive_race(outcome) && history.failures == 1) return retry(nanoseconds(0));
+  return retry(backoff(history.failures, jitter));
+}
+
+}  // namespace
+
+nanoseconds backoff(int failure, double jitter) {
+  const int doublings = std::clamp(failure - 1, 0, 3);
+  const double seconds = static_cast<double>(1 << doublings) * (0.5 + 0.5 * jitter);
+  return std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+bool is_final_status(int status) {
+  return status >= 200 && status < 500 && status != 408 && status != 429;
+}
+
+Decision after_failed_request(const Outcome& outcome, int failures, int attempts,
+                              nanoseconds longest_wait, double jitter) {
+  if (outcome.status != 0 && outcome.end == TransferEnd::kComplete) {
+    const Decision decision = wait_as_told(outcome, failures, longest_wait, jitter);
+    return failures < attempts ? decision : give_up(decision.code);
+  }
+  // A small request has no use for what arrived before the cut.
+  Outcome whole = outcome;
+  whole.bytes_arrived = false;
+  TransferHistory history;
+  history.failures = failures - 1;
+  history.dead_names = failures - 1;
+  const Decision decision = after_transport_failure(whole, history, jitter);
+  return failures < attempts ? decision : give_up(decision.code);
+}
+
+Decision after_failed_transfer(const Outcome& outcome, TransferHistory& history,
+                               nanoseconds longest_wait, double jitter) {
+  if (outcome.end != TransferEnd::kComplete || outcome.status == 0 || outcome.status == 206 ||
+      outcome.status == 200) {
+    return after_transport_failure(outcome, history, jitter);
+  }
+  switch (outcome.status) {
+    case 401:
+      if (++history.refusals >= kUnauthorizedLimit) return give_up(Code::kUnauthorized);
+      return {Step::kResolve, {}, Code::kUnauthorized};
+    case 403:
+    case 410: {
+      const Code code = outcome.status == 403 ? Code::kUnauthorized : Code::kNotFound;
+      if (++history.refusals >= kRefusalLimit) return give_up(code);
+      return {Step::kResolve, history.refusals > 1 ? backoff(1, jitter) : nanoseconds(0), code};
+    }
+    case 404:
+      if (++history.not_found >= kNotFoundLimit) return give_up(Code::kNotFound);
+      return {Step::kResolve, {}, Code::kNotFound};
+    case 407:
+    case 451: return give_up(Code::kUnauthorized);
+    case 416: return after_wrong_size(history, jitter);
+    case 408:
+    case 429: return wait_as_told(outcome, ++history.failures, longest_wait, jitter);
+    default: break;
+  }
+  if (outcome.status >= 500) {
+    return wait_as_told(outcome, ++history.failures, longest_wait, jitter);
+  }
+  if (outcome.status < 300) return after_wrong_answer(history, jitter);  // 204 and the like
+  return give_up(Code::kUnavailable);
+}
+
+Decision after_wrong_answer(TransferHistory& history, double jitter) {
+  if (++history.wrong_answers >= kWrongAnswerLimit) return give_up(Code::kUnavailable);
+  return {Step::kResolve, backoff(history.wrong_answers, jitter), Code::kUnavailable};
+}
+
+Decision after_wrong_size(TransferHistory& history, double jitter) {
+  if (++history.bad_sizes >= kBadSizeLimit) return give_up(Code::kDigestMismatch);
+  return {Step::kResolve, backoff(history.bad_sizes, jitter), Code::kDigestMismatch};
+}
+
+std::string describe(const Outcome& outcome, const std::string& detail) {
+  const auto with_detail = [&](std::string text) {
+    return detail.empty() ? text : text + ": " + detail;
+  };
+  switch (outcome.end) {
+    case TransferEnd::kComplete: return "status " + std::to_string(outcome.status);
+    case TransferEnd::kAborted: return "cancelled";
+    case TransferEnd::kConnect: return with_detail("cannot connect");
+    case TransferEnd::kDns: return with_detail("cannot resolve the host's name");
+    case TransferEnd::kTls: return with_detail("no trusted TLS connection");
+    case TransferEnd::kProxyRefused: return with_detail("the proxy asks for a login");
+    case TransferEnd::kReset: return with_detail("the connection broke");
+    case TransferEnd::kStalled: return with_detail("no data arrived");
+    case TransferEnd::kProtocol: return with_detail("the answer is not valid HTTP");
+    case TransferEnd::kForbidden: return with_detail("the host has a private address");
+  }
+  return "failed";
+}
+
+}  // namespace castool::fetch
