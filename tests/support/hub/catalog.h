@@ -1,17 +1,16 @@
 // What the hub serves: repositories with their commits, and registry models.
 //
 // Read from plain directories:
-//   <root>/hub/<org>/<name>/...            the files of branch main
-//   <root>/hub/<org>/<name>@<rev>/...      those of another revision (percent-encoded:
-//   refs%2Fpr%2F1) <root>/hub/<org>/<name>.hub.json       its circumstances: {"private": bool,
-//   "gated": "auto",
-//                                          "disabled": bool, "tokens": [who has access; missing:
-//                                          every valid token], "renamed_to": "org/name"}
-//   <root>/hub/<name>.hub.json             a renamed model of one part
-//   <root>/registry/<ns>/<model>/manifests/<tag>      the bytes as they are
-//   <root>/registry/<ns>/<model>/blobs/<any name>     served under their sha256
-// A file `x.synthetic`, {"size": N, "seed": S}, stands for a file `x` of N made-up bytes
-// (content.h); its sha256 is kept beside it in `x.synthetic.sha256`, "<size> <seed> <hex>".
+//   <root>/hub/<org>/<name>/...        the files of branch main
+//   <root>/hub/<org>/<name>@<rev>/...  those of another revision, encoded (refs%2Fpr%2F1)
+//   <root>/hub/<org>/<name>.hub.json   its circumstances: {"private": bool, "gated": "auto",
+//                                      "disabled": bool, "renamed_to": "org/name",
+//                                      "tokens": [who has access; missing: every valid token]}
+//   <root>/hub/<name>.hub.json         a renamed model of one part
+//   <root>/registry/<ns>/<model>/manifests/<tag>    the bytes as they are
+//   <root>/registry/<ns>/<model>/blobs/<any name>   served under their sha256
+// A file `x.synthetic`, {"size": N, "seed": S}, stands for a file `x` of N made-up bytes (see
+// content.h); its sha256 is kept beside it in `x.synthetic.sha256`, "<size> <seed> <hex>".
 //
 // A commit's id follows from its paths and contents. Commits that a reload replaces stay served.
 #pragma once

@@ -173,9 +173,8 @@ bool Connection::pause(std::chrono::nanoseconds duration) {
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
     if (left <= milliseconds(0)) return true;
-    // Only the peer's going away counts here: a half-closed or pipelining client still gets its
-    // body.
-    pollfd waits[] = {{socket_.get(), 0, 0}, {stop_fd_, POLLIN, 0}};
+    // Not POLLIN: a pipelining client still gets its body.
+    pollfd waits[] = {{socket_.get(), POLLRDHUP, 0}, {stop_fd_, POLLIN, 0}};
     const auto timeout = std::min<std::int64_t>(left.count(), std::numeric_limits<int>::max());
     if (::poll(waits, 2, static_cast<int>(timeout)) < 0 && errno != EINTR) return false;
     if (waits[0].revents != 0 || waits[1].revents != 0) return false;

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -155,14 +158,15 @@ void apply_to_range(const json& action, Response& response) {
 }
 
 void apply_headers(const json& action, Response& response) {
-  for (const auto& name : action.value("remove_headers", json::array())) {
-    response.headers.remove(name.get<std::string>());
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+  for (const auto& name : action.value("remove_headers", std::vector<std::string>())) {
+    response.headers.remove(name);
   }
-  for (const auto& [name, value] : action.value("headers", json::object()).items()) {
-    response.headers.set(name, value.get<std::string>());
+  for (const auto& [name, value] : action.value("headers", std::map<std::string, std::string>())) {
+    response.headers.set(name, value);
   }
-  for (const auto& field : action.value("add_headers", json::array())) {
-    response.headers.add(field.at(0).get<std::string>(), field.at(1).get<std::string>());
+  for (const auto& [name, value] : action.value("add_headers", Fields())) {
+    response.headers.add(name, value);
   }
 }
 
@@ -198,6 +202,19 @@ void apply_to_wire(const json& action, Response& response) {
   wire.raw = member<std::string>(action, "raw");
 }
 
+// Throws std::invalid_argument for what the members' types alone do not show.
+void rehearse(const json& action) {
+  Response response;
+  response.status = 206;
+  response.content = std::make_shared<MemoryContent>("0123456789");
+  response.range = {0, 1};
+  try {
+    apply_to_response(action, Request(), response);
+  } catch (const json::exception& error) {
+    throw std::invalid_argument(std::string("action: ") + error.what());
+  }
+}
+
 }  // namespace
 
 FaultRule FaultRule::parse(const json& rule) {
@@ -217,6 +234,7 @@ FaultRule FaultRule::parse(const json& rule) {
   FaultRule parsed;
   parsed.action = rule.value("action", json::object());
   check_members(parsed.action, action_examples(), "action");
+  rehearse(parsed.action);
   parsed.origin = match.value("origin", "");
   parsed.method = match.value("method", "");
   parsed.target = match.value("target", "");

@@ -2,9 +2,10 @@
 //
 // Layout (GGUF version 3, little endian):
 //   "GGUF" u32:3 u64:tensors u64:pairs
-//   pair    = string:key u32:type value;  string = u64:length bytes;  array = u32:type u64:count
-//   values tensor  = string:name u32:dimensions u64[dimensions] u32:type u64:offset from the data's
-//   start data    from the next multiple of general.alignment (32); each tensor at a multiple of it
+//   pair    = string:key u32:type value;  string = u64:length bytes;
+//   array   = u32:type u64:count values
+//   tensor  = string:name u32:dimensions u64[dimensions] u32:type u64:offset from the data's start
+//   data    from the next multiple of general.alignment (32); each tensor at a multiple of it
 #pragma once
 
 #include <cstdint>

@@ -284,6 +284,8 @@ Response HubApi::resolve(const Context& context, const Request& request, const C
   Response response;
   if (found == commit.files.end()) {
     response = hub_error(false, 404, "EntryNotFound", "Entry not found");
+    response.headers.add("Accept-Ranges", "bytes");
+    response.headers.add("X-Hub-Cache", "MISS");
   } else if (const HubFile& file = found->second; file.is_lfs()) {
     response = redirect_to_cdn(context, call, file, commit);
   } else if (call.cached || context.settings.regular_style == "direct" || repository.is_private ||
@@ -307,7 +309,8 @@ Response HubApi::resolve(const Context& context, const Request& request, const C
 
 Response HubApi::redirect_to_cdn(const Context& context, const Call& call, const HubFile& file,
                                  const Commit& commit) const {
-  const std::string path = fmt::format("/xet-bridge/{}/{}", repository_oid(call.id), file.xet_hash);
+  const std::string path =
+      fmt::format("/xet-bridge-us/{}/{}", repository_oid(call.id), file.xet_hash);
   Response response = Response::redirect(
       302, fmt::format("{}{}?{}", context.cdn_url, path,
                        signed_urls_.sign(path, context.settings.signature_seconds,

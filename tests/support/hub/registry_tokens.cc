@@ -84,7 +84,8 @@ Response RegistryTokens::issue(const Request& request, const std::string& origin
   if (request.method != "GET") return Response::text(405, "GET only");
   const std::string wrong = complaint(request, origin_url);
   if (!wrong.empty()) return refuse(wrong);
-  const long long asked_at = std::atoll(request.parameter("ts").value_or("0").c_str());
+  const long long asked_at =
+      std::strtoll(request.parameter("ts").value_or("0").c_str(), nullptr, 10);
   const auto now = std::chrono::system_clock::now();
   if (std::llabs(asked_at - std::chrono::system_clock::to_time_t(now)) > kClockSkewSeconds) {
     return refuse("ts is not the time");

@@ -83,6 +83,7 @@ Server::Answer TestHub::handle(Origin origin, const Request& request, std::uint6
     apply_to_request(*action, changed);
   }
   Response response = route(origin, changed);
+  response.headers.add("X-Request-Id", fmt::format("Root=1-{:08x}-{:024x}", seq, connection));
   if (action) apply_to_response(*action, request, response);
   const Settings settings = context().settings;
   response.wire.delay += std::chrono::milliseconds(settings.latency_ms);
@@ -164,7 +165,9 @@ Response TestHub::control_stats(const Request& request) {
 
 Response TestHub::control_reload(const Request&) {
   reload();
-  return done();
+  json refs = json::object();
+  for (const auto& [id, repository] : context().catalog->repositories) refs[id] = repository.refs;
+  return Response::json(200, dump(refs));
 }
 
 Response TestHub::control_expire(const Request&) {

@@ -4,10 +4,10 @@
 //   GET, DELETE        /_hub/log         request_log.h
 //   GET, POST, DELETE  /_hub/faults      fault.h
 //   GET, POST          /_hub/settings    settings.h
-//   GET, DELETE        /_hub/stats       {"hub": {...}, "cdn": {...}}: server.h; DELETE: counts
-//   anew POST               /_hub/reload      reads the root again POST               /_hub/expire
-//   every signed address is expired POST               /_hub/revoke      every registry token is
-//   void
+//   GET, DELETE        /_hub/stats       {"hub": {...}, "cdn": {...}}: server.h; DELETE starts anew
+//   POST               /_hub/reload      reads the root again; {repository: {ref: commit}}
+//   POST               /_hub/expire      every signed address is expired
+//   POST               /_hub/revoke      every registry token is void
 #pragma once
 
 #include <cstdint>
