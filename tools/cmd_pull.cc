@@ -41,7 +41,7 @@ Result<pull::PullOutcome> pull_with_progress(const pull::PullContext& parts,
   context.log.attach(display);
   DisplayReporter reporter(display);
   auto outcome = pull::pull(parts, request, reporter, std::move(stop));
-  context.log.detach();
+  context.log.release();
   return outcome;
 }
 

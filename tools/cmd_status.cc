@@ -17,6 +17,15 @@ using base::Status;
 // Long enough for a rate, short enough for somebody who waits for the answer.
 constexpr auto kBetweenLooks = std::chrono::milliseconds(500);
 
+void wait_for(base::Clock::Duration time) {
+  base::Mutex mutex;
+  base::CondVar never;
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  base::MutexLock lock(mutex);
+  while (never.wait_until(mutex, deadline)) {
+  }
+}
+
 Result<std::vector<TransferReport>> read_transfers(CommandContext& context) {
   CASTOOL_ASSIGN(const auto store, open_store_if_any(context));
   if (store == nullptr) return std::vector<TransferReport>();
@@ -24,7 +33,7 @@ Result<std::vector<TransferReport>> read_transfers(CommandContext& context) {
   const auto held = [](const cas::PartialInfo& info) { return !info.pids.empty(); };
   if (std::none_of(first.begin(), first.end(), held)) return std::vector<TransferReport>();
   const auto began = context.clock.now();
-  std::this_thread::sleep_for(context.clock.scaled(kBetweenLooks));
+  wait_for(context.clock.scaled(kBetweenLooks));
   CASTOOL_ASSIGN(const auto second, cas::list_partials(*store));
   return transfer_reports(first, second, context.clock.now() - began);
 }

@@ -44,7 +44,7 @@ void ProgramLog::attach(ProgressDisplay& display) {
   display_ = &display;
 }
 
-void ProgramLog::detach() {
+void ProgramLog::release() {
   base::MutexLock lock(mutex_);
   display_ = nullptr;
 }

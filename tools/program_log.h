@@ -18,9 +18,9 @@ class ProgramLog final : public base::Log {
   void write(base::LogLevel level, std::string_view message) override;
   [[nodiscard]] bool enabled(base::LogLevel level) const override { return level >= least_; }
 
-  // Lines go above the bars of `display` until detach().
+  // Lines go above the bars of `display` until release().
   void attach(ProgressDisplay& display);
-  void detach();
+  void release();
   // From now on to syslog, as a daemon.
   void switch_to_syslog();
 

@@ -43,11 +43,13 @@ ProgressStyle progress_style(int fd, const std::string& term) {
 }
 
 struct ProgressDisplay::State {
-  State(ProgressStyle style_in, int fd_in, const std::string& title, const base::Clock& clock_in)
+  State(ProgressStyle style_in, int fd_in, const std::string& title_in,
+        const base::Clock& clock_in)
       : style(style_in),
         fd(fd_in),
+        title(title_in),
         clock(clock_in),
-        progress(title, clock_in.now()),
+        progress(title_in, clock_in.now()),
         pacer(clock_in.now()) {}
 
   void run();
@@ -57,6 +59,7 @@ struct ProgressDisplay::State {
   // Constant after construction.
   const ProgressStyle style;
   const int fd;
+  const std::string title;
   const base::Clock& clock;
 
   base::Mutex mutex;
@@ -144,7 +147,7 @@ void ProgressDisplay::status(const std::string& text) {
   state_->progress.set_status(text);
   // A log gets each status once; on a terminal it is part of what is painted.
   if (state_->style == ProgressStyle::kLines && text != state_->last_status) {
-    state_->notes.push_back("castool: " + printable(text));
+    state_->notes.push_back("castool: " + printable(state_->title + ": " + text));
   }
   state_->last_status = text;
 }
