@@ -3,12 +3,15 @@
 # One static library a folder. ROOMS are the arrows of docs/architecture.md and are public: whoever
 # may see a room's headers may see what those include. Outside libraries stay private, so that a
 # third-party header cannot leak past the room that owns it.
+#
+# g++ 12 at -O2 takes the empty state of std::optional and tl::expected for uninitialised memory, so that
+# one warning is off there; clang and the sanitizers look for the real thing.
 add_library(castool_warnings INTERFACE)
 target_compile_options(castool_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
   -Wnon-virtual-dtor -Woverloaded-virtual -Wformat=2 -Wextra-semi -Wcast-align -Wcast-qual -Wundef
   -Wdouble-promotion -Wmissing-declarations
-  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond;-Wduplicated-branches;-Wlogical-op;-Wsuggest-override>
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond;-Wduplicated-branches;-Wlogical-op;-Wsuggest-override;-Wno-maybe-uninitialized>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
   $<$<BOOL:${CASTOOL_WARNINGS_AS_ERRORS}>:-Werror>)
 
