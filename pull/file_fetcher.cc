@@ -32,8 +32,9 @@ class Receiver {
   Receiver(cas::Store& store, const RemoteFile& file, FileProgress& progress)
       : store_(store), file_(file), progress_(progress), git_(file.size) {}
 
+  // Before each attempt and each redirect; nothing is created before there is a byte to keep.
   Status restart() {
-    CASTOOL_ASSIGN(ingest_, store_.begin_ingest());
+    ingest_.reset();
     sha256_ = base::Sha256();
     git_ = base::GitBlobHasher(file_.size);
     return base::ok();
@@ -41,6 +42,9 @@ class Receiver {
 
   Status take(std::span<const std::byte> bytes) {
     progress_.add_received(bytes.size());
+    if (!ingest_) {
+      CASTOOL_ASSIGN(ingest_, store_.begin_ingest());
+    }
     if (ingest_->size() + bytes.size() > file_.size) return wrong("it is longer than announced");
     CASTOOL_RETURN_IF_ERROR(ingest_->append(bytes));
     sha256_.update(bytes);

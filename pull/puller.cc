@@ -1,5 +1,6 @@
 #include "pull/puller.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <utility>
@@ -55,7 +56,11 @@ Status authorise(ModelSource& source, const RemoteModel& model, const PullPlan& 
   bool reuses = model.restricted;
   for (const auto& blob : plan.blobs) reuses = reuses || blob.route == Route::kReuse;
   if (!reuses || model.files.empty()) return base::ok();
-  return source.authorise(model.files.front(), std::move(stop));
+  // A file whose digest is known redirects away, which is an answer in one round trip.
+  const auto known = std::find_if(model.files.begin(), model.files.end(),
+                                  [](const RemoteFile& file) { return file.digest.has_value(); });
+  return source.authorise(known == model.files.end() ? model.files.front() : *known,
+                          std::move(stop));
 }
 
 PullOutcome planned_outcome(const RemoteModel& model, const PullPlan& plan) {
