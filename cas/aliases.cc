@@ -26,8 +26,8 @@ base::Status Store::put_alias(const std::string& origin_key, const base::GitOid&
   const std::string tmp = unique_tmp_path();
   CASTOOL_RETURN_IF_ERROR(files().make_dir(dir(), alias_dir(origin_key), kDirectoryMode));
   CASTOOL_RETURN_IF_ERROR(files().symlink(digest.text(), dir(), tmp));
-  const base::Status status = files().rename(dir(), tmp, dir(), alias_path(origin_key, oid),
-                                             base::IfExists::kReplace);
+  const base::Status status =
+      files().rename(dir(), tmp, dir(), alias_path(origin_key, oid), base::IfExists::kReplace);
   if (!status) (void)files().unlink(dir(), tmp);
   return status;
 }
@@ -36,8 +36,8 @@ std::optional<base::Digest> Store::find_alias(const std::string& origin_key,
                                               const base::GitOid& oid) const {
   if (!is_origin_key(origin_key)) return std::nullopt;
   std::array<char, 128> target{};
-  const ssize_t length = ::readlinkat(dir(), alias_path(origin_key, oid).c_str(), target.data(),
-                                      target.size());
+  const ssize_t length =
+      ::readlinkat(dir(), alias_path(origin_key, oid).c_str(), target.data(), target.size());
   if (length < 0) return std::nullopt;
   const auto digest =
       base::Digest::parse(std::string_view(target.data(), static_cast<std::size_t>(length)));

@@ -1,5 +1,6 @@
-// Calls a sync function from a thread of its own while bytes are being written: whenever `every_bytes`
-// were written since the last call, or `every` after the first byte that was not synced yet.
+// Calls a sync function from a thread of its own while bytes are being written: whenever
+// `every_bytes` were written since the last call, or `every` after the first byte that was not
+// synced yet.
 #pragma once
 
 #include <cstdint>

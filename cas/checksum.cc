@@ -1,8 +1,8 @@
 #include "cas/checksum.h"
 
-#include <xxhash.h>
-
 #include <cstdlib>
+
+#include <xxhash.h>
 
 namespace castool::cas {
 

@@ -33,7 +33,8 @@ class ChunkMap {
   void merge(std::uint64_t chunk, const ChunkRecord& record);
   [[nodiscard]] const ChunkRecord& record(std::uint64_t chunk) const { return records_[chunk]; }
 
-  // The first run of absent chunks that are not being worked on, in [from, end), at most `most` long.
+  // The first run of absent chunks that are not being worked on, in [from, end), at most `most`
+  // long.
   [[nodiscard]] std::optional<ChunkRun> next_free(std::uint64_t from, std::uint64_t end,
                                                   std::uint64_t most) const;
   // Marks chunks as being worked on here; false, and nothing marked, if one of them is already.

@@ -3,18 +3,20 @@
 //   table   = header epoch pids records
 //   header  = offset 0, 4096 bytes, written once before the partial gets its name:
 //             "CASTABLE" u32:version(1) u32:chunk size u64:blob size 32:sha256
-//             u32:origin length, origin (at most 2048 bytes), zeros, u64:XXH3 of the 4088 bytes before
+//             u32:origin length, origin (at most 2048 bytes), zeros, u64:XXH3 of the 4088 bytes
+//             before
 //   epoch   = offset 4096, 32 bytes, rewritten in place:
-//             16:boot id u32:state(1 dirty, 2 clean, 3 sealed) u32:0 u64:XXH3 of the 24 bytes before
+//             16:boot id u32:state(1 dirty, 2 clean, 3 sealed) u32:0 u64:XXH3 of the 24 bytes
+//             before
 //   pids    = offset 4608, 256 times u32:pid; counts only while the slot's lock is held
 //   records = offset 8192, one per chunk, 16 bytes, never across a page:
 //             u64:XXH3 of the chunk u32:state check
 //             state = 1 present, 0 absent in the low 8 bits; how often it was dropped above
 //             check = u32: low half of XXH3 of the 12 bytes before, seeded with the chunk's index
 //
-// Numbers are little-endian. A record whose check fails reads as absent, so that a torn write, a hole
-// and zeros all mean "fetch it again". Only the holder of the chunk's lock writes its record, and
-// (drops, state) of a chunk only ever grows: a reader keeps the larger of what it saw.
+// Numbers are little-endian. A record whose check fails reads as absent, so that a torn write, a
+// hole and zeros all mean "fetch it again". Only the holder of the chunk's lock writes its record,
+// and (drops, state) of a chunk only ever grows: a reader keeps the larger of what it saw.
 //
 // Locks are OFD locks (fcntl(2) F_OFD_SETLK) on bytes of the table far behind its end:
 //   kLeadLock           exclusive: the process that hashes and publishes

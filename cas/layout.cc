@@ -33,8 +33,8 @@ std::string alias_dir(std::string_view origin_key) {
 
 bool is_origin_key(std::string_view text) {
   return text.size() == 16 && std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 std::string unique_tmp_path() {

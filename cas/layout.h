@@ -1,5 +1,5 @@
-// Where things lie below the store's directory. Pure: every path is built from parsed values only, so
-// that no outside text can become a path. docs/store-format.md shows the same tree.
+// Where things lie below the store's directory. Pure: every path is built from parsed values only,
+// so that no outside text can become a path. docs/store-format.md shows the same tree.
 #pragma once
 
 #include <sys/types.h>

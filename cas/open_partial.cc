@@ -1,8 +1,8 @@
 // Opening, creating and discarding the directory of a partial, while others do the same.
 //
-// A directory appears under its name complete, by rename from tmp/. It goes in the order data, table,
-// directory: one without a table is garbage. Whoever opens one locks its table as a holder first and
-// then makes sure that the table was not removed meanwhile.
+// A directory appears under its name complete, by rename from tmp/. It goes in the order data,
+// table, directory: one without a table is garbage. Whoever opens one locks its table as a holder
+// first and then makes sure that the table was not removed meanwhile.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,8 +73,8 @@ Attempt Opening::open_parts(base::UniqueFd directory) {
   CASTOOL_ASSIGN(const bool ours, fits(table));
   if (data && ours) {
     CASTOOL_RETURN_IF_ERROR(table.announce_pid(::getpid()));
-    return std::optional(PartialFile::Parts{std::move(directory), std::move(table).release(),
-                                            *std::move(data)});
+    return std::optional(
+        PartialFile::Parts{std::move(directory), std::move(table).release(), *std::move(data)});
   }
   CASTOOL_ASSIGN(const bool alone, table.lock_as_holder(LockKind::kExclusive));
   if (alone && table.linked()) discard(directory.get());

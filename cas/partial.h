@@ -1,16 +1,17 @@
 // A blob on its way in: a data file plus a chunk table that any number of processes fill together.
 //
-// A process claims chunks with OFD write locks on the table's bytes for them, so a dead process frees
-// its claims at once. A chunk is present when its table record says so and the record's own check
-// holds; after an unclean stop (another boot id) also only if its bytes match the record's XXH3.
-// Unverified bytes belong to one origin: the key names it. The record format is in chunk_table.h.
+// A process claims chunks with OFD write locks on the table's bytes for them, so a dead process
+// frees its claims at once. A chunk is present when its table record says so and the record's own
+// check holds; after an unclean stop (another boot id) also only if its bytes match the record's
+// XXH3. Unverified bytes belong to one origin: the key names it. The record format is in
+// chunk_table.h.
 //
 // Thread rule: Partial is safe from any thread and outlives its ChunkWriters. A ChunkWriter belongs
 // to one thread at a time.
 //
-// Durability: while chunks arrive, data and table are synced on a thread of their own each 256 MiB or
-// 5 s. When a sync fails, every chunk that no earlier sync covered is dropped from the table, and
-// claim() and append() of this process return the error from then on.
+// Durability: while chunks arrive, data and table are synced on a thread of their own each 256 MiB
+// or 5 s. When a sync fails, every chunk that no earlier sync covered is dropped from the table,
+// and claim() and append() of this process return the error from then on.
 #pragma once
 
 #include <cstdint>
@@ -72,10 +73,11 @@ class Partial {
   [[nodiscard]] virtual bool present(const base::ByteRange& range) const = 0;
   [[nodiscard]] virtual bool complete() const = 0;
 
-  // True once the blob has its name under blobs/; whichever process did that, everything is present.
+  // True once the blob has its name under blobs/; whichever process did that, everything is
+  // present.
   [[nodiscard]] virtual bool published() const = 0;
-  // How often present chunks were dropped in the life of the partial, by any process, as of the last
-  // refresh(). Bytes that were hashed under another generation may have been replaced since.
+  // How often present chunks were dropped in the life of the partial, by any process, as of the
+  // last refresh(). Bytes that were hashed under another generation may have been replaced since.
   [[nodiscard]] virtual std::uint64_t generation() const = 0;
 
   // The data file, for reading what is present. Stays the same and open as long as the partial.

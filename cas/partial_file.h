@@ -1,7 +1,8 @@
 // A partial that is still a directory below partials/: the implementation of Partial.
 //
 // Invariants
-//   1. A chunk's bytes and record are written only under a ChunkHold of it, which excludes all other
+//   1. A chunk's bytes and record are written only under a ChunkHold of it, which excludes all
+//   other
 //      processes (OFD lock) and all other threads here (ChunkMap).
 //   2. A record is written after its bytes, and says which bytes (XXH3).
 //   3. Publishing holds every chunk from the moment it seals the table until the name exists.

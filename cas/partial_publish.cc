@@ -13,10 +13,9 @@ namespace castool::cas {
 namespace {
 
 base::Error mismatch(const PartialKey& key, const base::Digest& computed) {
-  base::Error error =
-      base::make_error(base::Code::kDigestMismatch,
-                       "the bytes received hash to " + computed.text() + ", not to " +
-                           key.digest.text());
+  base::Error error = base::make_error(
+      base::Code::kDigestMismatch,
+      "the bytes received hash to " + computed.text() + ", not to " + key.digest.text());
   error.digest = key.digest.text();
   return error;
 }
@@ -47,15 +46,14 @@ base::Status PartialFile::publish(const base::Digest& computed) {
 base::Result<std::optional<ChunkHold>> PartialFile::wait_to_publish() {
   constexpr auto kPause = std::chrono::milliseconds(5);
   // Long enough for another publisher's fsync of a whole blob on a slow disk.
-  const auto deadline =
-      store_.clock().now() + store_.clock().scaled(std::chrono::minutes(5));
+  const auto deadline = store_.clock().now() + store_.clock().scaled(std::chrono::minutes(5));
   while (true) {
     CASTOOL_RETURN_IF_ERROR(refresh());
     if (published_) return std::optional<ChunkHold>();
     if (!complete()) {
-      return base::make_error(base::Code::kBusy,
-                              key_.digest.text() + " is not complete: chunks were dropped meanwhile",
-                              "run it again");
+      return base::make_error(
+          base::Code::kBusy, key_.digest.text() + " is not complete: chunks were dropped meanwhile",
+          "run it again");
     }
     CASTOOL_ASSIGN(auto hold, hold_all());
     if (hold) {
@@ -84,8 +82,8 @@ base::Status PartialFile::publish_held() {
   return base::ok();
 }
 
-// The fsync that decides. It is done without the background thread: a writeback error is told to one
-// of several syncs of a descriptor only, and it must not be the other one.
+// The fsync that decides. It is done without the background thread: a writeback error is told to
+// one of several syncs of a descriptor only, and it must not be the other one.
 base::Status PartialFile::sync_for_good() {
   background_.stop();
   base::Status status = failure_so_far();
@@ -99,8 +97,7 @@ base::Status PartialFile::sync_for_good() {
 
 base::Status PartialFile::place_data() {
   CASTOOL_RETURN_IF_ERROR(files_.chmod(write_fd_, kBlobMode));
-  const auto placed =
-      place_blob(files_, store_.dir(), directory_.get(), kDataFile, key_.digest);
+  const auto placed = place_blob(files_, store_.dir(), directory_.get(), kDataFile, key_.digest);
   if (!placed) {
     (void)files_.chmod(write_fd_, kWorkMode);
     return base::failure(placed);
@@ -135,7 +132,8 @@ void PartialFile::leave_sidecar() {
   }
   const base::Status status = write_sums(files_, store_.dir(), key_.digest, key_.size, sums);
   // The blob is stored; without its sidecar it is only checked more slowly.
-  if (!status) store_.log().warn("no checksums for {}: {}", key_.digest.text(), status.error().text());
+  if (!status)
+    store_.log().warn("no checksums for {}: {}", key_.digest.text(), status.error().text());
 }
 
 void PartialFile::remove_directory() {

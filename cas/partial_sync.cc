@@ -39,8 +39,9 @@ base::Status PartialFile::failure_so_far() const {
   return base::ok();
 }
 
-// The kernel marks pages clean after a failed writeback, so that the next sync would succeed without
-// their bytes being on disk: everything that no earlier sync covered has to be written anew.
+// The kernel marks pages clean after a failed writeback, so that the next sync would succeed
+// without their bytes being on disk: everything that no earlier sync covered has to be written
+// anew.
 void PartialFile::drop_unsynced(const base::Error& error) {
   remember_failure(error);
   for (const std::uint64_t chunk : unsynced_chunks()) (void)drop_chunk(chunk);

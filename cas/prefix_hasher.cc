@@ -1,5 +1,5 @@
-// Reads with pread into a small buffer, not through a mapping: as fast (measured), a disk error is an
-// error and not SIGBUS, and nothing stays mapped.
+// Reads with pread into a small buffer, not through a mapping: as fast (measured), a disk error is
+// an error and not SIGBUS, and nothing stays mapped.
 #include <algorithm>
 #include <array>
 #include <atomic>

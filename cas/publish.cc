@@ -17,8 +17,7 @@ base::Result<Placed> place_blob(base::FileOps& files, int store_dir, int from_di
     CASTOOL_RETURN_IF_ERROR(files.make_dir(store_dir, dir, kDirectoryMode));
     CASTOOL_RETURN_IF_ERROR(files.sync_dir(store_dir, kBlobsDir));
   }
-  const base::Status renamed =
-      files.rename(from_dir, from, store_dir, path, base::IfExists::kFail);
+  const base::Status renamed = files.rename(from_dir, from, store_dir, path, base::IfExists::kFail);
   if (!renamed && renamed.error().sys_errno != EEXIST) return base::failure(renamed);
   // Whoever placed an existing blob may not have come to this yet, so it is done for that one too.
   const base::Status synced = files.sync_dir(store_dir, dir);

@@ -30,9 +30,9 @@ std::optional<base::UniqueFd> PublishedPartial::try_lead() {
 
 base::Status PublishedPartial::publish(const base::Digest& computed) {
   if (computed == key_.digest) return base::ok();
-  return base::make_error(base::Code::kDigestMismatch, "the bytes received hash to " +
-                                                           computed.text() + ", not to " +
-                                                           key_.digest.text());
+  return base::make_error(
+      base::Code::kDigestMismatch,
+      "the bytes received hash to " + computed.text() + ", not to " + key_.digest.text());
 }
 
 }  // namespace castool::cas

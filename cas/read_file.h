@@ -12,7 +12,8 @@
 
 namespace castool::cas {
 
-// openat(2) for reading, never through a symbolic link at the end; nullopt when there is no such file.
+// openat(2) for reading, never through a symbolic link at the end; nullopt when there is no such
+// file.
 [[nodiscard]] base::Result<std::optional<base::UniqueFd>> open_for_reading(int dir,
                                                                            const std::string& path,
                                                                            int extra_flags = 0);

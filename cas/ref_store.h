@@ -30,7 +30,8 @@ class RefStore {
   [[nodiscard]] base::Result<std::optional<std::string>> get(const std::string& name) const;
   // All records in name order.
   [[nodiscard]] base::Result<std::vector<NamedRecord>> list() const;
-  // Write, fsync, rename over, fsync directory. kUsage for a name whose file name exceeds 255 bytes.
+  // Write, fsync, rename over, fsync directory. kUsage for a name whose file name exceeds 255
+  // bytes.
   [[nodiscard]] base::Status put(const std::string& name, const std::string& bytes);
   // kNotFound when there is no such ref. Durable.
   [[nodiscard]] base::Status remove(const std::string& name);
@@ -45,7 +46,8 @@ class RefStore {
   std::string ns_;
 };
 
-// Tells when the refs of a namespace may have changed (inotify, with a periodic look as a fallback).
+// Tells when the refs of a namespace may have changed (inotify, with a periodic look as a
+// fallback).
 class RefWatch {
  public:
   [[nodiscard]] static base::Result<std::unique_ptr<RefWatch>> open(Store& store,

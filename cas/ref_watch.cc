@@ -55,8 +55,8 @@ class InotifyRefWatch final : public RefWatch {
         seen_ = now;
         return true;
       }
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-          deadline - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       if (left.count() <= 0) return false;
       sleep(std::min(left, kLook));
     }

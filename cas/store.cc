@@ -56,8 +56,8 @@ base::Result<std::unique_ptr<Store>> Store::open(const std::string& root, Access
                                                  base::Log& log) {
   CASTOOL_ASSIGN(base::UniqueFd dir, open_store_dir(root, access, files));
   if (access == Access::kWrite) clear_tmp(dir.get(), files, clock, log);
-  return std::unique_ptr<Store>(new Store(std::unique_ptr<State>(
-      new State{root, access, std::move(dir), files, clock, log})));
+  return std::unique_ptr<Store>(new Store(
+      std::unique_ptr<State>(new State{root, access, std::move(dir), files, clock, log})));
 }
 
 const std::string& Store::root() const { return state_->root; }
@@ -91,8 +91,7 @@ base::Result<std::optional<std::uint64_t>> Store::size_of(const base::Digest& di
   return base::failure(std::move(info));
 }
 
-base::Result<std::string> Store::read_small(const base::Digest& digest,
-                                            std::uint64_t limit) const {
+base::Result<std::string> Store::read_small(const base::Digest& digest, std::uint64_t limit) const {
   auto text = read_file_at(dir(), blob_path(digest), limit);
   if (!text) return std::move(text).error().in(short_name(digest));
   if (!*text) return base::make_error(base::Code::kNotFound, short_name(digest) + " is not stored");
@@ -116,9 +115,9 @@ base::Result<StoreUsage> Store::usage() const {
   StoreUsage usage;
   CASTOOL_ASSIGN(const auto fans, list_dir(dir(), kBlobsDir));
   for (const std::string& fan : fans) {
-    CASTOOL_RETURN_IF_ERROR(add_up(
-        dir(), std::string(kBlobsDir) + "/" + fan, usage.blobs, usage.stored_bytes,
-        [](const struct stat& info) { return static_cast<std::uint64_t>(info.st_size); }));
+    CASTOOL_RETURN_IF_ERROR(
+        add_up(dir(), std::string(kBlobsDir) + "/" + fan, usage.blobs, usage.stored_bytes,
+               [](const struct stat& info) { return static_cast<std::uint64_t>(info.st_size); }));
   }
   CASTOOL_ASSIGN(const auto partials, list_dir(dir(), kPartialsDir));
   std::uint64_t files = 0;

@@ -2,7 +2,8 @@
 //
 // Invariants
 //   1. A name under blobs/ exists => its bytes hash to the name and are durable.
-//   2. A published blob is never written, truncated or replaced; a bad one is renamed to quarantine/.
+//   2. A published blob is never written, truncated or replaced; a bad one is renamed to
+//   quarantine/.
 //   3. Interrupted work leaves at most files under partials/ and tmp/, never a wrong blob.
 //
 // Layout (docs/store-format.md): format, blobs/sha256/<2>/<64>, sums/…, partials/…, refs/<ns>/…,
@@ -33,8 +34,8 @@ class Partial;
 struct PartialKey;
 enum class Preallocate;
 
-// A published blob, open for reading. The bytes stay readable while the descriptor is open, whatever
-// becomes of the name.
+// A published blob, open for reading. The bytes stay readable while the descriptor is open,
+// whatever becomes of the name.
 struct Blob {
   base::Digest digest;
   std::uint64_t size = 0;
@@ -99,7 +100,8 @@ class Store {
   // The blob of that digest; nullopt when it is not stored.
   [[nodiscard]] base::Result<std::optional<Blob>> find(const base::Digest& digest) const;
   // Size of a stored blob without opening it; nullopt when it is not stored.
-  [[nodiscard]] base::Result<std::optional<std::uint64_t>> size_of(const base::Digest& digest) const;
+  [[nodiscard]] base::Result<std::optional<std::uint64_t>> size_of(
+      const base::Digest& digest) const;
   // All bytes of a small blob (manifests, configs), refused above `limit`; hashed again on reading.
   [[nodiscard]] base::Result<std::string> read_small(const base::Digest& digest,
                                                      std::uint64_t limit) const;

@@ -19,7 +19,7 @@ namespace {
 
 using base::Code;
 
-constexpr std::array kDirectories = {"blobs", kBlobsDir,   "sums",       kSumsDir, kPartialsDir,
+constexpr std::array kDirectories = {"blobs",  kBlobsDir,   "sums",       kSumsDir, kPartialsDir,
                                      kRefsDir, kAliasesDir, "quarantine", kTmpDir};
 
 std::string writable_hint(const std::string& root) {
@@ -45,7 +45,8 @@ base::Result<base::UniqueFd> open_root(const std::string& root) {
     return base::make_error(Code::kNotFound, "there is no store at " + root,
                             "pull a model first, or name the store with --store DIR");
   }
-  if (saved == ENOTDIR) return refused(root, "not a directory", "name a directory with --store DIR");
+  if (saved == ENOTDIR)
+    return refused(root, "not a directory", "name a directory with --store DIR");
   return explain(base::errno_error(saved, "open"), root);
 }
 
@@ -133,8 +134,8 @@ base::Status make_store(int dir, const std::string& root, base::FileOps& files) 
   // All at once and durable, so that publishing a blob never has to sync a new parent directory.
   for (int i = 0; i < 256; ++i) {
     const auto byte = static_cast<std::uint8_t>(i);
-    CASTOOL_RETURN_IF_ERROR(files.make_dir(
-        dir, std::string(kBlobsDir) + "/" + base::to_hex(&byte, 1), kDirectoryMode));
+    CASTOOL_RETURN_IF_ERROR(
+        files.make_dir(dir, std::string(kBlobsDir) + "/" + base::to_hex(&byte, 1), kDirectoryMode));
   }
   for (const char* name : {kBlobsDir, "blobs", "."}) {
     CASTOOL_RETURN_IF_ERROR(files.sync_dir(dir, name));

@@ -1,4 +1,5 @@
-// The store's directory as a whole: creating it, judging it, and clearing what killed processes left.
+// The store's directory as a whole: creating it, judging it, and clearing what killed processes
+// left.
 #pragma once
 
 #include <string>
@@ -12,9 +13,9 @@
 
 namespace castool::cas {
 
-// Opens `root` and refuses what must not be used (see Store::open). With kWrite a missing or half-made
-// store is made, durably; any number of processes may do so at once. The format file comes last, so
-// that its presence says that all directories are there.
+// Opens `root` and refuses what must not be used (see Store::open). With kWrite a missing or
+// half-made store is made, durably; any number of processes may do so at once. The format file
+// comes last, so that its presence says that all directories are there.
 [[nodiscard]] base::Result<base::UniqueFd> open_store_dir(const std::string& root, Access access,
                                                           base::FileOps& files);
 

@@ -1,4 +1,5 @@
-// The checksum sidecar of a blob: XXH3-64 per chunk, so that later reads are checked at memory speed.
+// The checksum sidecar of a blob: XXH3-64 per chunk, so that later reads are checked at memory
+// speed.
 //
 //   sidecar = sums/sha256/<2>/<64>:
 //             "CASTSUMS" u32:version(1) u32:chunk size u64:blob size 32:sha256

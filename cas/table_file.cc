@@ -65,16 +65,12 @@ base::Result<std::vector<int>> TableFile::read_pids() const {
   std::vector<std::byte> slots(kPidSlots * 4);
   CASTOOL_ASSIGN(const std::size_t got, read_at(fd(), kPidsOffset, slots));
   std::vector<int> pids;
-  for (std::uint64_t slot = 0; slot < kPidSlots;) {
-    CASTOOL_ASSIGN(const auto locked, find_conflict(fd(), {kPidLock + slot, kPidSlots - slot}));
-    if (!locked) break;
-    const std::uint64_t first = std::max(locked->offset - kPidLock, slot);
-    const std::uint64_t end = std::min(locked->end() - kPidLock, kPidSlots);
-    for (std::uint64_t i = first; i < end && (i + 1) * 4 <= got; ++i) {
-      const auto pid = get_le<std::uint32_t>(slots, i * 4);
-      if (pid != 0) pids.push_back(static_cast<int>(pid));
-    }
-    slot = end;
+  for (std::uint64_t slot = 0; (slot + 1) * 4 <= got; ++slot) {
+    const auto pid = get_le<std::uint32_t>(slots, slot * 4);
+    if (pid == 0) continue;  // never used
+    // Slot by slot: of a longer range the kernel tells some lock, not the first.
+    CASTOOL_ASSIGN(const auto locked, find_conflict(fd(), {kPidLock + slot, 1}));
+    if (locked) pids.push_back(static_cast<int>(pid));
   }
   return pids;
 }

@@ -36,7 +36,7 @@ class TableFile {
 
   [[nodiscard]] base::Result<bool> lock_chunks(const ChunkRun& run) const;
   void unlock_chunks(const ChunkRun& run) const;
-  // The chunks of the first claim of somebody else in the way of `run`.
+  // The chunks of some claim of somebody else in the way of `run`.
   [[nodiscard]] base::Result<std::optional<ChunkRun>> claimed_by_others(const ChunkRun& run) const;
 
   [[nodiscard]] base::Result<bool> lock_as_holder(LockKind kind) const;

@@ -1,0 +1,187 @@
+// From a complete partial to a blob, alone and against others.
+#include <thread>
+
+#include "cas/sums.h"
+#include "tests/cas/partial_fixture.h"
+#include "tests/support/fault_file_ops.h"
+
+namespace castool::cas {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Code;
+using testing::FaultFileOps;
+
+using PartialPublishTest = PartialTest;
+
+TEST_F(PartialPublishTest, FillsAndPublishes) {
+  auto store = open();
+  for (const Preallocate preallocate : {Preallocate::kNo, Preallocate::kYes}) {
+    fs::remove(blob_file(key_.digest));
+    auto partial = open_partial(*store, preallocate);
+    EXPECT_EQ(partial->chunk_count(), 6u);
+    ASSERT_TRUE(fill(*partial, bytes_));
+    EXPECT_TRUE(partial->complete());
+    EXPECT_FALSE(partial->published());
+    EXPECT_EQ(check_blobs(), 0u);
+    ASSERT_TRUE(partial->publish(key_.digest));
+    EXPECT_TRUE(partial->published());
+    EXPECT_EQ(slurp(blob_file(key_.digest)), bytes_);
+    EXPECT_EQ(check_blobs(), 1u);
+    EXPECT_EQ(entries("partials"), 0u);
+    EXPECT_EQ(entries("tmp"), 0u);
+    EXPECT_EQ(read_sums(store->dir(), key_.digest, bytes_.size())->size(), 6u);
+    EXPECT_TRUE(partial->publish(key_.digest));
+    EXPECT_FALSE(*partial->claim(0, kChunkSize, all_));
+  }
+}
+
+TEST_F(PartialPublishTest, PublishNeedsAllChunksAndTheRightDigest) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  EXPECT_EQ(partial->publish(key_.digest).error().code, Code::kBusy);
+  ASSERT_TRUE(fill(*partial, bytes_));
+  const auto wrong = partial->publish(base::Sha256::of("wrong"));
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, Code::kDigestMismatch);
+  EXPECT_EQ(wrong.error().digest, key_.digest.text());
+  EXPECT_EQ(check_blobs(), 0u);
+  EXPECT_TRUE(partial->publish(key_.digest));
+}
+
+TEST_F(PartialPublishTest, BytesReplacedAfterHashingAreHashedAgainBeforePublishing) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  ASSERT_TRUE(fill(*partial, bytes_));
+  // Hashed here, and right. Then another process drops a chunk and its origin sends other bytes.
+  auto other = open_partial(*store);
+  ASSERT_TRUE(other->invalidate({0, 1}));
+  ASSERT_TRUE(fill(*other, content(bytes_.size(), 99)));
+  const auto published = partial->publish(key_.digest);
+  ASSERT_FALSE(published);
+  EXPECT_EQ(published.error().code, Code::kDigestMismatch);
+  EXPECT_EQ(check_blobs(), 0u);
+  // Not sealed for good: it can be repaired.
+  ASSERT_TRUE(other->invalidate({0, 1}));
+  ASSERT_TRUE(fill(*other, bytes_));
+  ASSERT_TRUE(partial->publish(key_.digest));
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
+TEST_F(PartialPublishTest, WhoeverPublishesTheOthersSeeIt) {
+  auto store = open();
+  auto one = open_partial(*store);
+  auto two = open_partial(*store);
+  auto three = open_partial(*store);
+  ASSERT_TRUE(fill(*one, bytes_));
+  ASSERT_TRUE(one->publish(key_.digest));
+  EXPECT_FALSE(*two->claim(0, kChunkSize, all_));
+  ASSERT_TRUE(two->refresh());
+  EXPECT_TRUE(two->published());
+  EXPECT_TRUE(two->complete());
+  EXPECT_TRUE(two->publish(key_.digest));
+  EXPECT_TRUE(two->try_lead());
+  ASSERT_TRUE(three->invalidate({0, 1}));
+  EXPECT_TRUE(three->publish(key_.digest));
+  std::string read(bytes_.size(), 0);
+  EXPECT_EQ(::pread(two->data_fd(), read.data(), read.size(), 0),
+            static_cast<ssize_t>(bytes_.size()));
+  EXPECT_EQ(read, bytes_);
+  EXPECT_EQ(check_blobs(), 1u);
+  auto late = open_partial(*store);
+  EXPECT_TRUE(late->published());
+  EXPECT_TRUE(late->present(all_));
+  EXPECT_TRUE(late->publish(key_.digest));
+  EXPECT_EQ(late->publish(base::Sha256::of("")).error().code, Code::kDigestMismatch);
+}
+
+TEST_F(PartialPublishTest, APublishedBlobHasNoWriterLeft) {
+  auto store = open();
+  auto one = open_partial(*store);
+  auto two = open_partial(*store);
+  ASSERT_TRUE(append_chunk(**two->claim(0, kChunkSize, all_)));
+  ASSERT_TRUE(fill(*one, bytes_));
+  ASSERT_TRUE(one->publish(key_.digest));
+  EXPECT_EQ(::fcntl(one->data_fd(), F_GETFL) & O_ACCMODE, O_RDONLY);
+  ASSERT_TRUE(two->invalidate(all_));
+  EXPECT_FALSE(*two->claim(0, kChunkSize, all_));
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
+TEST_F(PartialPublishTest, OriginsAreKeptApartUntilTheBlobExists) {
+  auto store = open();
+  auto ours = open_partial(*store);
+  PartialKey their_key = key_;
+  their_key.origin = "https://other org/name";
+  auto theirs = store->open_partial(their_key, Preallocate::kNo);
+  ASSERT_TRUE(theirs);
+  ASSERT_TRUE(fill(*ours, bytes_));
+  EXPECT_EQ(*(*theirs)->refresh(), 0u);
+  ASSERT_TRUE(fill(**theirs, bytes_));
+  ASSERT_TRUE(ours->publish(key_.digest));
+  EXPECT_TRUE((*theirs)->publish(key_.digest));  // already there is success
+  EXPECT_EQ(entries("partials"), 0u);
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
+TEST_F(PartialPublishTest, ADigestHasOneSize) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  ASSERT_TRUE(fill(*partial, bytes_));
+  ASSERT_TRUE(partial->publish(key_.digest));
+  PartialKey wrong = key_;
+  wrong.size += 1;
+  EXPECT_EQ(store->open_partial(wrong, Preallocate::kNo).error().code, Code::kDigestMismatch);
+}
+
+TEST_F(PartialPublishTest, ManyThreadsFillOnePartialThroughTwoOpens) {
+  auto store = open();
+  const std::string big = content(24 * kChunkSize + 9, 5);
+  const PartialKey key = key_of(big);
+  const auto one = *store->open_partial(key, Preallocate::kYes);
+  const auto two = *store->open_partial(key, Preallocate::kYes);
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&, i] {
+        Partial& partial = i % 2 == 0 ? *one : *two;
+        EXPECT_TRUE(fill(partial, big, (1 + static_cast<std::uint64_t>(i) % 3) * kChunkSize));
+      });
+    }
+  }
+  ASSERT_TRUE(one->refresh());
+  ASSERT_TRUE(two->refresh());
+  EXPECT_TRUE(one->complete());
+  EXPECT_TRUE(two->complete());
+  {
+    std::vector<std::jthread> threads;
+    for (Partial* partial : {one.get(), two.get()}) {
+      threads.emplace_back([&, partial] { EXPECT_TRUE(partial->publish(key.digest)); });
+    }
+  }
+  EXPECT_EQ(slurp(blob_file(key.digest)), big);
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
+TEST_F(PartialPublishTest, PublishesInTheOrderThatSurvivesAPowerCut) {
+  FaultFileOps calls(files_);
+  auto store = try_open(calls);
+  ASSERT_TRUE(store);
+  auto partial = open_partial(**store);
+  ASSERT_TRUE(fill(*partial, bytes_));
+  (void)calls.take_calls();
+  ASSERT_TRUE(partial->publish(key_.digest));
+  std::vector<std::string> kinds;
+  for (const std::string& call : calls.take_calls()) {
+    if (!call.starts_with("write") && !call.starts_with("open")) {
+      kinds.push_back(call.substr(0, call.find(' ', call.find(' ') + 1)));
+    }
+  }
+  using ::testing::StartsWith;
+  EXPECT_THAT(kinds, ::testing::ElementsAre("sync", "chmod", "rename data", "sync directory",
+                                            "make directory", StartsWith("rename tmp"),
+                                            "unlink table", StartsWith("remove directory")));
+}
+
+}  // namespace
+}  // namespace castool::cas

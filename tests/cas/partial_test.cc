@@ -1,0 +1,116 @@
+#include "cas/partial.h"
+
+#include "tests/cas/partial_fixture.h"
+
+namespace castool::cas {
+namespace {
+
+TEST_F(PartialTest, TheEmptyBlobIsCompleteAtOnce) {
+  auto store = open();
+  const PartialKey key = key_of("");
+  auto partial = store->open_partial(key, Preallocate::kYes);
+  ASSERT_TRUE(partial) << partial.error().text();
+  EXPECT_EQ((*partial)->chunk_count(), 0u);
+  EXPECT_TRUE((*partial)->complete());
+  EXPECT_FALSE(*(*partial)->claim(0, 1, {0, 0}));
+  ASSERT_TRUE((*partial)->publish(key.digest));
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
+TEST_F(PartialTest, ClaimsAreDisjointAndInsideTheWindow) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  auto first = *partial->claim(0, 2 * kChunkSize, all_);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->next_offset(), 0u);
+  EXPECT_EQ(first->end_offset(), 2 * kChunkSize);
+  auto small = *partial->claim(0, 1, {3 * kChunkSize + 5, 10});
+  ASSERT_TRUE(small);
+  EXPECT_EQ(small->next_offset(), 3 * kChunkSize);
+  EXPECT_EQ(small->end_offset(), 4 * kChunkSize);
+  auto between = *partial->claim(0, bytes_.size(), all_);
+  EXPECT_EQ(between->next_offset(), 2 * kChunkSize);
+  EXPECT_EQ(between->end_offset(), 3 * kChunkSize);
+  auto tail = *partial->claim(0, bytes_.size(), all_);
+  EXPECT_EQ(tail->next_offset(), 4 * kChunkSize);
+  EXPECT_EQ(tail->end_offset(), bytes_.size());
+  EXPECT_FALSE(*partial->claim(0, bytes_.size(), all_));
+  first.reset();
+  EXPECT_EQ((*partial->claim(kChunkSize, kChunkSize, all_))->next_offset(), kChunkSize);
+}
+
+TEST_F(PartialTest, ASecondOpenSeesClaimsAndChunksOfTheFirst) {
+  auto store = open();
+  auto one = open_partial(*store);
+  auto two = open_partial(*store);
+  auto writer = *one->claim(0, 2 * kChunkSize, all_);
+  ASSERT_TRUE(append_chunk(*writer));
+  auto other = *two->claim(0, 2 * kChunkSize, all_);
+  // Chunk 0 is there, chunk 1 is claimed.
+  EXPECT_EQ(other->next_offset(), 2 * kChunkSize);
+  EXPECT_EQ(*two->refresh(), kChunkSize);
+  EXPECT_EQ(two->contiguous_prefix(), kChunkSize);
+  EXPECT_TRUE(two->present({0, kChunkSize}));
+  writer.reset();
+  EXPECT_EQ((*two->claim(0, kChunkSize, all_))->next_offset(), kChunkSize);
+}
+
+TEST_F(PartialTest, DroppingAWriterKeepsFullChunksOnly) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  {
+    auto writer = *partial->claim(0, 3 * kChunkSize, all_);
+    ASSERT_TRUE(append_chunk(*writer));
+    ASSERT_TRUE(writer->append(bytes_of(bytes_).subspan(kChunkSize, 1000)));
+  }
+  EXPECT_EQ(partial->bytes_present(), kChunkSize);
+  EXPECT_EQ((*partial->claim(0, kChunkSize, all_))->next_offset(), kChunkSize);
+}
+
+TEST_F(PartialTest, AppendsAcrossChunksInOddPieces) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  auto writer = *partial->claim(0, bytes_.size(), all_);
+  for (std::size_t step = 1; writer->next_offset() < writer->end_offset(); step = step * 3 + 1) {
+    const auto at = writer->next_offset();
+    const auto size = std::min<std::uint64_t>(step, writer->end_offset() - at);
+    ASSERT_TRUE(writer->append(bytes_of(bytes_).subspan(at, size)));
+  }
+  EXPECT_FALSE(writer->append(bytes_of("x")));
+  writer.reset();
+  EXPECT_TRUE(partial->recheck()->empty());
+  ASSERT_TRUE(partial->publish(key_.digest));
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
+TEST_F(PartialTest, OneLeaderAtATime) {
+  auto store = open();
+  auto one = open_partial(*store);
+  auto two = open_partial(*store);
+  auto lead = one->try_lead();
+  ASSERT_TRUE(lead);
+  EXPECT_FALSE(two->try_lead());
+  EXPECT_FALSE(one->try_lead());
+  lead.reset();
+  EXPECT_TRUE(two->try_lead());
+}
+
+TEST_F(PartialTest, ListShowsProgressAndWhoHasItOpen) {
+  auto store = open();
+  EXPECT_TRUE(list_partials(*store)->empty());
+  auto partial = open_partial(*store);
+  ASSERT_TRUE(append_chunk(**partial->claim(0, kChunkSize, all_)));
+  auto reader = open(Access::kRead);
+  auto list = *list_partials(*reader);
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0].digest, key_.digest);
+  EXPECT_EQ(list[0].origin, key_.origin);
+  EXPECT_EQ(list[0].size, bytes_.size());
+  EXPECT_EQ(list[0].present, kChunkSize);
+  EXPECT_THAT(list[0].pids, ::testing::ElementsAre(::getpid()));
+  partial.reset();
+  EXPECT_TRUE((*list_partials(*reader))[0].pids.empty());
+}
+
+}  // namespace
+}  // namespace castool::cas
