@@ -11,7 +11,7 @@
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
 #include "tools/pull_reporter.h"
-#include "tools/pull_requests.h"
+#include "tools/pull_request.h"
 #include "tools/quantity.h"
 #include "tools/signals.h"
 #include "tools/table.h"
@@ -73,6 +73,11 @@ void print_outcome(const pull::PullOutcome& outcome, bool dry_run, CommandContex
   static_cast<void>(context.out.flush());  // main() looks at the error at the end
 }
 
+struct NamedRequest {
+  std::string where;  // "pull acme/x", for messages
+  pull::PullRequest request;
+};
+
 // One source after the other; the exit status of the first that failed.
 int pull_all(const std::vector<NamedRequest>& requests, const pull::PullContext& parts,
              bool dry_run, CommandContext& context, std::stop_token stop) {
@@ -84,7 +89,7 @@ int pull_all(const std::vector<NamedRequest>& requests, const pull::PullContext&
       continue;
     }
     if (context.out.reader_gone()) return status;
-    const int failure = report_error(context, "pull " + named.label, outcome.error());
+    const int failure = report_error(context, named.where, outcome.error());
     status = status == kExitSuccess ? failure : status;
     if (stop.stop_requested()) break;
   }
@@ -92,14 +97,12 @@ int pull_all(const std::vector<NamedRequest>& requests, const pull::PullContext&
 }
 
 struct Prepared {
-  std::vector<NamedRequest> requests;
   pull::Origins origins;
   std::unique_ptr<cas::Store> store;
 };
 
-Result<Prepared> prepare(const PullArguments& arguments, CommandContext& context) {
+Result<Prepared> prepare(CommandContext& context) {
   Prepared prepared;
-  CASTOOL_ASSIGN(prepared.requests, pull_requests(arguments));
   CASTOOL_ASSIGN(prepared.origins, read_origins(context.variables));
   CASTOOL_ASSIGN(prepared.origins.hub_token,
                  load_hub_token(context.arguments, context.variables, context.log));
@@ -113,7 +116,15 @@ int run_pull(const PullArguments& arguments, CommandContext& context) {
   raise_file_limit();
   // Before any thread, so that no other thread ever takes the signals.
   SignalWatch signals(HangUp::kStop);
-  auto prepared = prepare(arguments, context);
+  // Nothing is fetched when one of several sources is wrong.
+  std::vector<NamedRequest> requests;
+  for (const std::string& source : arguments.sources) {
+    auto request = pull_request(source, arguments);
+    const std::string where = "pull " + source_label(source);
+    if (!request) return report_error(context, where, request.error());
+    requests.push_back({where, *std::move(request)});
+  }
+  auto prepared = prepare(context);
   if (!prepared) return report_error(context, "pull", prepared.error());
   auto refs = cas::RefStore::open(*prepared->store, context.settings.ns);
   if (!refs) return report_error(context, "pull", refs.error());
@@ -131,7 +142,7 @@ int run_pull(const PullArguments& arguments, CommandContext& context) {
   const pull::PullContext parts = {*prepared->store,  *refs,         http,       downloader,
                                    prepared->origins, context.clock, context.log};
   context.out.on_reader_gone([&signals] { signals.request_stop(); });
-  return pull_all(prepared->requests, parts, arguments.dry_run, context, signals.token());
+  return pull_all(requests, parts, arguments.dry_run, context, signals.token());
 }
 
 }  // namespace castool::tools

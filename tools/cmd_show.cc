@@ -114,7 +114,7 @@ Result<ModelReport> read_model(const Shelf& shelf, const std::string& text) {
 void print_facts(const ModelReport& report, Output& out) {
   const manifest::RefRecord& record = report.record;
   const auto fact = [&](std::string_view title, std::string_view value) {
-    out.line(fmt::format("{:<11}{}", title, printable(value)));
+    out.line(fmt::format("{:<13}{}", title, printable(value)));
   };
   fact("name", record.name);
   fact("source", record.source);

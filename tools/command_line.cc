@@ -40,6 +40,7 @@ struct Raw {
 CLI::App& add_command(CLI::App& app, const std::string& name) {
   const CommandHelp& help = command_help(name);
   CLI::App& command = *app.add_subcommand(name, std::string(help.summary));
+  command.group("Commands");
   command.fallthrough();  // global options may stand behind the command
   command.footer(std::string(help.detail) + "\n\nOptions for every command: castool --help");
   return command;
@@ -120,18 +121,16 @@ std::unique_ptr<CLI::App> make_parser(Raw& raw) {
   auto& format = *app->get_formatter();
   format.column_width(26);
   format.label("SUBCOMMAND", "COMMAND");
-  format.label("Subcommands", "Commands");
   format.label("Positionals", "Arguments");
   format.label("OPTIONS", "OPTION...");
   app->set_help_flag("-h,--help", "Explain the program, or a command behind it");
-  app->set_version_flag("--version", std::string(version_line()));
+  app->set_version_flag("--version", std::string(version_line()), "Say which castool this is");
   app->require_subcommand(1);
   app->footer(std::string(program_footer()));
   add_global_options(*app, raw);
   add_pull(*app, raw);
   add_mount(*app, raw);
   add_others(*app, raw);
-  // Children copied the label defaults at birth; they share the formatter object itself.
   return app;
 }
 
@@ -226,9 +225,7 @@ Result<std::variant<Invocation, Text>> parse_command_line(std::span<const std::s
     app->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
     const CLI::App* command = chosen_command(*app);
-    return Text{command == nullptr
-                    ? app->help()
-                    : command->help(fmt::format("{} {}", kProgram, command->get_name()))};
+    return Text{command == nullptr ? app->help() : command->help(std::string(kProgram))};
   } catch (const CLI::CallForVersion&) {
     return Text{std::string(version_line()) + "\n"};
   } catch (const CLI::ParseError& failure) {

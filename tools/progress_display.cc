@@ -43,8 +43,7 @@ ProgressStyle progress_style(int fd, const std::string& term) {
 }
 
 struct ProgressDisplay::State {
-  State(ProgressStyle style_in, int fd_in, const std::string& title_in,
-        const base::Clock& clock_in)
+  State(ProgressStyle style_in, int fd_in, const std::string& title_in, const base::Clock& clock_in)
       : style(style_in),
         fd(fd_in),
         title(title_in),
