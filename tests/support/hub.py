@@ -214,7 +214,7 @@ class Hub:
         self.reload()
 
     def reload(self) -> dict[str, dict[str, str]]:
-        """Reads `root` again (the methods above do it themselves); {repository: {revision: commit}}."""
+        """Reads `root` again, as the methods above do; {repository: {revision: commit}}."""
         return self._control("POST", "reload")
 
     # Faults and settings
@@ -224,7 +224,8 @@ class Hub:
     ) -> None:
         """The next `times` requests that match (-1: all, after the first `after`) suffer `action`.
 
-        match: origin="hub"|"cdn", method=, target= (part of it), glob=, ranged=, range_from=, covers=
+        match: origin="hub"|"cdn", method=, target= (part of it), glob=, ranged=, range_from=,
+        covers=
         """
         self.faults([{"match": match, "times": times, "after": after, "action": dict(action)}])
 
@@ -257,10 +258,16 @@ class Hub:
     # What happened
 
     def log(
-        self, *, origin: str | None = None, method: str | None = None, target: str = "", **equal: Any
+        self,
+        *,
+        origin: str | None = None,
+        method: str | None = None,
+        target: str = "",
+        **equal: Any,
     ) -> list[dict[str, Any]]:
-        """Requests in order (members: request_log.h), those with `target` in theirs and members equal."""
-        wanted = {k: v for k, v in {"origin": origin, "method": method, **equal}.items() if v is not None}
+        """Requests in order (see request_log.h) that have `target` in theirs and equal members."""
+        given = {"origin": origin, "method": method, **equal}
+        wanted = {key: value for key, value in given.items() if value is not None}
         return [
             entry
             for entry in self._control("GET", "log")
@@ -284,7 +291,8 @@ class Hub:
 
     def saw(self, secret: str) -> list[dict[str, Any]]:
         """The requests that carried `secret` anywhere in target or headers."""
-        return [e for e in self.log() if secret in e["target"] or secret in json.dumps(e["headers"])]
+        return [entry for entry in self.log()
+                if secret in entry["target"] or secret in json.dumps(entry["headers"])]
 
     def stats(self) -> dict[str, dict[str, int]]:
         """{"hub" and "cdn": {"accepted", "refused", "active", "peak"}} connections."""
@@ -300,7 +308,7 @@ class Hub:
         method: str = "GET",
         body: bytes | None = None,
     ) -> Answer:
-        """One request; `target` is a path on the Hub or an absolute address. Follows no redirect."""
+        """One request to a path on the Hub or an absolute address; follows no redirect."""
         parts = urllib.parse.urlsplit(urllib.parse.urljoin(self.url, target))
         connection = http.client.HTTPConnection(parts.netloc, timeout=30)
         try:

@@ -97,11 +97,11 @@ def openvino_repository(model_bytes: int = 3_000_000, *, seed: int = 1) -> dict[
         "README.md": "# a model\n",
         "config.json": json.dumps({"architectures": ["LlamaForCausalLM"], "model_type": "llama"}),
         "generation_config.json": json.dumps({"eos_token_id": 2}),
-        "openvino_model.xml": "<?xml version=\"1.0\"?>\n<net name=\"model\" version=\"11\"></net>\n",
+        "openvino_model.xml": _network("model"),
         "openvino_model.bin": Synthetic(model_bytes, seed),
-        "openvino_tokenizer.xml": "<?xml version=\"1.0\"?>\n<net name=\"tok\" version=\"11\"></net>\n",
+        "openvino_tokenizer.xml": _network("tokenizer"),
         "openvino_tokenizer.bin": noise(50_000, seed + 1),
-        "openvino_detokenizer.xml": "<?xml version=\"1.0\"?>\n<net name=\"de\" version=\"11\"></net>\n",
+        "openvino_detokenizer.xml": _network("detokenizer"),
         "openvino_detokenizer.bin": noise(20_000, seed + 2),
     }
 
@@ -110,13 +110,13 @@ def registry_model(model: FileSource | None = None, *, model_digest: str = "", *
                    ) -> tuple[bytes, list[FileSource]]:
     """Manifest bytes and blobs of an Ollama model, for Hub.add_model.
 
-    `model` is the GGUF (a Synthetic needs `model_digest`, "sha256:..."); `changes` replace members of
-    the manifest, to make it wrong.
+    `model` is the GGUF (a Synthetic needs `model_digest`, "sha256:..."); `changes` replace members
+    of the manifest, to make it wrong.
     """
     model = gguf() if model is None else model
-    config = json.dumps({"model_format": "gguf", "model_family": "llama", "model_families": ["llama"],
-                         "model_type": "1M", "file_type": "F32", "architecture": "amd64",
-                         "os": "linux"}).encode()
+    config = json.dumps({"model_format": "gguf", "model_family": "llama",
+                         "model_families": ["llama"], "model_type": "1M", "file_type": "F32",
+                         "architecture": "amd64", "os": "linux"}).encode()
     layers: list[tuple[str, FileSource]] = [
         ("application/vnd.ollama.image.model", model),
         ("application/vnd.ollama.image.template", b"{{ .Prompt }}"),
@@ -140,6 +140,10 @@ def registry_model(model: FileSource | None = None, *, model_digest: str = "", *
     manifest.update(changes)
     data = json.dumps(manifest, separators=(",", ":")).encode()
     return data, [config, *(source for _, source in layers)]
+
+
+def _network(name: str) -> str:
+    return f'<?xml version="1.0"?>\n<net name="{name}" version="11"></net>\n'
 
 
 def _read(source: Any) -> bytes:
