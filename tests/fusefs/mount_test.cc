@@ -1,37 +1,29 @@
-// A real mount over a real store, read by real system calls. Skipped only where there is no
-// /dev/fuse.
+// What a mount shows, read by real system calls.
 #include "fusefs/mount.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
-#include <memory>
-#include <optional>
 #include <random>
-#include <sstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "fusefs/fakes.h"
+#include "fusefs/mount_fixture.h"
 #include "fusefs/mount_table.h"
 
 namespace castool::fusefs {
@@ -41,92 +33,9 @@ namespace fs = std::filesystem;
 using base::UniqueFd;
 using testing::Files;
 using ::testing::HasSubstr;
-
-constexpr std::chrono::milliseconds kFollows{1000};  // what the contract gives a view
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream bytes;
-  bytes << file.rdbuf();
-  return file ? bytes.str() : "unreadable " + path.string();
-}
-
-std::string random_bytes(std::size_t size, unsigned seed) {
-  std::mt19937_64 random(seed);
-  std::string bytes(size, '\0');
-  for (std::size_t i = 0; i < size; i += 8) {
-    const std::uint64_t word = random();
-    std::memcpy(bytes.data() + i, &word, std::min<std::size_t>(8, size - i));
-  }
-  return bytes;
-}
-
-class MountTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (::access("/dev/fuse", F_OK) != 0) GTEST_SKIP() << "there is no /dev/fuse here";
-    std::string pattern = (fs::temp_directory_path() / "castool-mount-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    top_ = pattern;
-    mount_point_ = top_ / "m";
-    fs::create_directory(mount_point_);
-    auto store = cas::Store::open(top_ / "store", cas::Access::kWrite, files_, clock_, log_);
-    ASSERT_TRUE(store) << store.error().text();
-    store_ = *std::move(store);
-    auto refs = cas::RefStore::open(*store_, "default");
-    ASSERT_TRUE(refs) << refs.error().text();
-    refs_.emplace(*std::move(refs));
-  }
-
-  void TearDown() override {
-    if (top_.empty()) return;
-    mount_.reset();
-    for (const char* name : {"m", "m2"}) ::umount2((top_ / name).c_str(), MNT_DETACH);
-    std::error_code ignored;
-    fs::remove_all(top_, ignored);
-  }
-
-  void put_model(const std::string& name, const Files& files, std::int64_t pulled_at = 1000) {
-    for (const auto& [path, bytes] : files) ASSERT_TRUE(store_->put(bytes));
-    const auto manifest = store_->put(testing::hub_manifest_bytes(name, files));
-    ASSERT_TRUE(manifest);
-    put_record(testing::hub_record(name, *manifest, pulled_at));
-  }
-  void put_record(const manifest::RefRecord& record) {
-    ASSERT_TRUE(refs_->put(record.name, manifest::print_ref_record(record)));
-  }
-  base::Result<std::unique_ptr<Mount>> try_mount(const fs::path& directory,
-                                                 Layout layout = Layout::kOvms) {
-    MountOptions options;
-    options.directory = directory;
-    options.layout = layout;
-    options.source_name = store_->root();
-    return Mount::start(options, *store_, *refs_, clock_, log_);
-  }
-  void mount() {
-    auto mounted = try_mount(mount_point_);
-    ASSERT_TRUE(mounted) << mounted.error().text();
-    mount_ = *std::move(mounted);
-  }
-  // Looks until it is so or the view's second is over.
-  static bool soon(const std::function<bool()>& so) {
-    const auto end = std::chrono::steady_clock::now() + kFollows;
-    while (!so()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::yield();
-    }
-    return true;
-  }
-
-  fs::path top_;
-  fs::path mount_point_;
-  base::SystemFileOps files_;
-  base::SystemClock clock_;
-  testing::RecordingLog log_;
-  std::unique_ptr<cas::Store> store_;
-  std::optional<cas::RefStore> refs_;
-  std::unique_ptr<Mount> mount_;
-};
+using testing::MountTest;
+using testing::random_bytes;
+using testing::read_file;
 
 TEST_F(MountTest, EveryByteOfEveryFile) {
   Files model;
@@ -323,46 +232,6 @@ TEST_F(MountTest, ALostBlobIsEioForThatFileOnly) {
   EXPECT_EQ(read_file(mount_point_ / "o/m/fine"), "here");
 }
 
-TEST_F(MountTest, UnmountBusyLazyAndOfNothing) {
-  put_model("o/m", {{"f", "bytes"}});
-  EXPECT_EQ(unmount(mount_point_, Detach::kWhenIdle).error().code, base::Code::kNotFound);
-  mount();
-  std::jthread server([this] { EXPECT_TRUE(mount_->run({})); });
-  UniqueFd open(::open((mount_point_ / "o/m/f").c_str(), O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(unmount(mount_point_, Detach::kWhenIdle).error().code, base::Code::kBusy);
-  ASSERT_TRUE(unmount(mount_point_, Detach::kLazy));
-  EXPECT_FALSE(fs::exists(mount_point_ / "o"));
-  std::string got(5, '\0');
-  EXPECT_EQ(::pread(open.get(), got.data(), 5, 0), 5) << "served until the last file is closed";
-  EXPECT_EQ(got, "bytes");
-  open.reset();
-  server.join();
-  EXPECT_EQ(unmount(mount_point_, Detach::kLazy).error().code, base::Code::kNotFound);
-}
-
-TEST_F(MountTest, AStopUnmountsEvenWithOpenFiles) {
-  put_model("o/m", {{"f", "bytes"}});
-  mount();
-  std::stop_source stop;
-  const UniqueFd open(::open((mount_point_ / "o/m/f").c_str(), O_RDONLY | O_CLOEXEC));
-  std::jthread server([&] { EXPECT_TRUE(mount_->run(stop.get_token())); });
-  stop.request_stop();
-  server.join();
-  EXPECT_FALSE(fs::exists(mount_point_ / "o"));
-  EXPECT_THAT(log_.text(), HasSubstr("files are still open"));
-}
-
-TEST_F(MountTest, WhereNoMountMayGo) {
-  mount();
-  EXPECT_EQ(try_mount(mount_point_).error().code, base::Code::kBusy);
-  EXPECT_EQ(try_mount(top_ / "missing").error().code, base::Code::kUsage);
-  std::ofstream(top_ / "file") << "x";
-  EXPECT_EQ(try_mount(top_ / "file").error().code, base::Code::kUsage);
-  EXPECT_EQ(try_mount(top_ / "store/tmp").error().code, base::Code::kUsage);
-  EXPECT_EQ(try_mount(top_ / "store").error().code, base::Code::kUsage);
-  EXPECT_EQ(try_mount(top_).error().code, base::Code::kUsage);
-}
-
 TEST_F(MountTest, TwoMountsOfOneStoreInTwoLayouts) {
   const std::string gguf = random_bytes(300'000, 3);
   ASSERT_TRUE(store_->put(gguf));
@@ -381,35 +250,6 @@ TEST_F(MountTest, TwoMountsOfOneStoreInTwoLayouts) {
   ASSERT_TRUE(refs_->remove("m:t"));
   EXPECT_TRUE(
       soon([&] { return fs::is_empty(other / "blobs") && fs::is_empty(other / "manifests"); }));
-}
-
-TEST_F(MountTest, AKilledReaderHarmsNobody) {
-  put_model("o/m", {{"f", random_bytes(16u << 20, 5)}});
-  mount();
-  const std::string path = mount_point_ / "o/m/f";
-  for (int i = 0; i < 20; ++i) {
-    int ready[2];
-    ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      char buffer[65536];
-      const int fd = ::open(path.c_str(), O_RDONLY);
-      if (::write(ready[1], "x", 1) != 1) ::_exit(1);
-      for (off_t at = 0;; at = (at + 65536) % (16 << 20)) {
-        if (::pread(fd, buffer, sizeof buffer, at) < 0) ::_exit(1);
-        ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-      }
-    }
-    char byte = 0;
-    EXPECT_EQ(::read(ready[0], &byte, 1), 1);
-    ::kill(child, SIGKILL);
-    EXPECT_EQ(::waitpid(child, nullptr, 0), child);
-    ::close(ready[0]);
-    ::close(ready[1]);
-  }
-  EXPECT_EQ(fs::file_size(path), 16u << 20);
-  // All handles of the dead were released, or this would be busy.
-  EXPECT_TRUE(soon([&] { return unmount(mount_point_, Detach::kWhenIdle).has_value(); }));
 }
 
 }  // namespace
