@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "pbtxt_reader.h"
+#include "tests/manifest/pbtxt_reader.h"
 
 namespace castool::manifest {
 namespace {

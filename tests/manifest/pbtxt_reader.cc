@@ -1,4 +1,4 @@
-#include "pbtxt_reader.h"
+#include "tests/manifest/pbtxt_reader.h"
 
 #include <cctype>
 #include <stdexcept>
