@@ -1,4 +1,5 @@
-// Telling a broken answer, which may come right when asked again, from one that says something wrong.
+// Telling a broken answer, which may come right when asked again, from one that says something
+// wrong.
 #pragma once
 
 #include <string_view>

@@ -1,10 +1,10 @@
 #include "pull/auth_challenge.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "fetch/http_client.h"
 
@@ -150,8 +150,8 @@ base::Status check_realm(std::string_view realm, std::string_view registry) {
   if (issuer->scheme != home->scheme) return refused("over another scheme");
   if (*issuer == *home) return base::ok();
   const bool known = std::any_of(kIssuers.begin(), kIssuers.end(), [&](const auto& pair) {
-    return home->host == pair.first && issuer->host == pair.second &&
-           issuer->scheme == "https" && issuer->port == 443;
+    return home->host == pair.first && issuer->host == pair.second && issuer->scheme == "https" &&
+           issuer->port == 443;
   });
   if (known) return base::ok();
   return refused("which is another host");

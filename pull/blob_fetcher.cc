@@ -1,8 +1,8 @@
 #include "pull/blob_fetcher.h"
 
-#include <fmt/format.h>
-
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "pull/compare_sink.h"
 #include "pull/waiting.h"
@@ -13,9 +13,9 @@ namespace {
 using base::Code;
 using base::Digest;
 using base::Error;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 // Rounds in which another process may take chunks away from under us before we give up.
 constexpr int kRounds = 4;
@@ -55,9 +55,9 @@ Result<bool> BlobFetcher::stored(const cas::PartialKey& key) const {
   CASTOOL_ASSIGN(const auto size, store_.size_of(key.digest));
   if (!size) return false;
   if (*size == key.size) return true;
-  Error error = make_error(Code::kDigestMismatch,
-                           fmt::format("{} has {} bytes here, and the origin says {}",
-                                       key.digest.text(), *size, key.size));
+  Error error =
+      make_error(Code::kDigestMismatch, fmt::format("{} has {} bytes here, and the origin says {}",
+                                                    key.digest.text(), *size, key.size));
   error.digest = key.digest.text();
   return error;
 }
@@ -112,8 +112,9 @@ Result<BlobFetcher::Lead> BlobFetcher::wait_to_lead(const BlobRequest& request,
     CASTOOL_ASSIGN(const bool have, stored(request.key));
     if (have) return Lead::kPublishedByOther;
     if (clock_.now() >= deadline) {
-      return make_error(Code::kBusy, fmt::format("another process has been verifying {} for too long",
-                                                 request.key.digest.text()));
+      return make_error(Code::kBusy,
+                        fmt::format("another process has been verifying {} for too long",
+                                    request.key.digest.text()));
     }
     if (!wait_unless_stopped(clock_, kLeadPoll, stop)) return cancelled_error();
   }
@@ -179,9 +180,8 @@ Error BlobFetcher::reject(const BlobRequest& request, cas::Partial& partial, con
   if (auto address = request.addresses->address(fetch::AddressBook::Need::kAny, {})) {
     if (auto origin = fetch::origin_of(address->url)) host = origin->host;
   }
-  const std::string chunks =
-      disputed.empty() ? "every chunk is the same in a second copy"
-                       : "two copies differ at " + list_chunks(disputed);
+  const std::string chunks = disputed.empty() ? "every chunk is the same in a second copy"
+                                              : "two copies differ at " + list_chunks(disputed);
   Error error = make_error(Code::kDigestMismatch,
                            fmt::format("{} does not send what it promises: want {}, got {}; {}",
                                        host, request.key.digest.text(), got.text(), chunks),

@@ -1,9 +1,11 @@
 // One large blob from its origin into the store: fetched once, verified, published.
 //
 //   1. A blob that is in the store is not fetched.
-//   2. Any number of processes may run this for one blob: they share the chunks, one of them leads the
+//   2. Any number of processes may run this for one blob: they share the chunks, one of them leads
+//   the
 //      verification, the others wait for the blob to appear.
-//   3. Nothing is published whose sha256 is not its name. On a mismatch the bad chunks are looked for:
+//   3. Nothing is published whose sha256 is not its name. On a mismatch the bad chunks are looked
+//   for:
 //      rot on disk by the recorded checksums, damage on the way by a second copy; only they are
 //      fetched again. If the origin itself is wrong that is the error, and nothing bad is reused.
 //
@@ -51,10 +53,8 @@ class BlobFetcher {
                                     std::stop_token stop);
   [[nodiscard]] base::Status repair(const BlobRequest& request, IncomingBlob& blob,
                                     std::stop_token stop);
-  [[nodiscard]] base::Result<std::vector<base::ByteRange>> compare(const BlobRequest& request,
-                                                                   std::shared_ptr<cas::Partial>
-                                                                       partial,
-                                                                   std::stop_token stop);
+  [[nodiscard]] base::Result<std::vector<base::ByteRange>> compare(
+      const BlobRequest& request, std::shared_ptr<cas::Partial> partial, std::stop_token stop);
   [[nodiscard]] base::Error reject(const BlobRequest& request, cas::Partial& partial,
                                    const base::Digest& got,
                                    const std::vector<base::ByteRange>& disputed);

@@ -11,15 +11,15 @@
 
 namespace castool::pull {
 
-// Keeps the last address while it is good; kFresh always asks. One call at a time, as AddressBook says.
+// Keeps the last address while it is good; kFresh always asks. One call at a time, as AddressBook
+// says.
 class CachedAddress final : public fetch::AddressBook {
  public:
   using Ask = std::function<base::Result<fetch::BlobAddress>(std::stop_token)>;
 
   CachedAddress(Ask ask, const base::Clock& clock) : ask_(std::move(ask)), clock_(clock) {}
 
-  [[nodiscard]] base::Result<fetch::BlobAddress> address(Need need,
-                                                         std::stop_token stop) override {
+  [[nodiscard]] base::Result<fetch::BlobAddress> address(Need need, std::stop_token stop) override {
     const bool good = known_ && (!known_->expires || clock_.now() < *known_->expires);
     if (need == Need::kFresh || !good) {
       known_.reset();

@@ -1,11 +1,12 @@
 #include "pull/file_fetcher.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/hasher.h"
 #include "pull/hub_error.h"
@@ -18,9 +19,9 @@ namespace {
 using base::Code;
 using base::Digest;
 using base::Error;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 constexpr std::size_t kLargeAtOnce = 4;
 constexpr int kWholeAttempts = 2;
@@ -62,8 +63,8 @@ class Receiver {
     if (file_.git_oid) {
       const base::GitOid oid = git_.finish();
       if (oid != *file_.git_oid) {
-        return wrong(fmt::format("want git-sha1:{}, got git-sha1:{}", file_.git_oid->hex(),
-                                 oid.hex()));
+        return wrong(
+            fmt::format("want git-sha1:{}, got git-sha1:{}", file_.git_oid->hex(), oid.hex()));
       }
     }
     return ingest_->commit();
@@ -131,11 +132,7 @@ Status verify_stored(const cas::Store& store, const Digest& digest, std::stop_to
 
 FileFetcher::FileFetcher(const PullContext& context, ModelSource& source, const RemoteModel& model,
                          const PullPlan& plan)
-    : context_(context),
-      source_(source),
-      model_(model),
-      plan_(plan),
-      digests_(plan.blobs.size()) {
+    : context_(context), source_(source), model_(model), plan_(plan), digests_(plan.blobs.size()) {
   for (const auto& blob : plan_.blobs) {
     const RemoteFile& file = model_.files[blob.files.front()];
     progress_.push_back(std::make_shared<FileProgress>(

@@ -20,8 +20,7 @@ namespace castool::pull {
 // One content fetched by one request into the store: size, sha256 and git id are checked, as far as
 // they are known, before anything is published; a wrong copy is asked for once more.
 [[nodiscard]] base::Result<base::Digest> fetch_whole(cas::Store& store, ModelSource& source,
-                                                     const RemoteFile& file,
-                                                     FileProgress& progress,
+                                                     const RemoteFile& file, FileProgress& progress,
                                                      std::stop_token stop);
 
 // Hashes a stored blob again. kDigestMismatch when its bytes have rotted.
@@ -38,8 +37,8 @@ class FileFetcher {
   [[nodiscard]] const std::vector<std::shared_ptr<FileProgress>>& progress() const {
     return progress_;
   }
-  // Fetches what is missing: small content on `workers` threads, then large blobs a few at a time. The
-  // digest of each blob of the plan, in its order.
+  // Fetches what is missing: small content on `workers` threads, then large blobs a few at a time.
+  // The digest of each blob of the plan, in its order.
   [[nodiscard]] base::Result<std::vector<base::Digest>> run(Recheck recheck, int workers,
                                                             std::stop_token stop);
 

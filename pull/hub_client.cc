@@ -1,11 +1,11 @@
 #include "pull/hub_client.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <set>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "manifest/manifest.h"
 #include "pull/address_expiry.h"
@@ -18,9 +18,9 @@ namespace castool::pull {
 namespace {
 
 using base::Code;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 // A page of the largest allowed tree, from a mirror that does not page.
 constexpr std::uint64_t kMaxAnswer = 96u << 20;
@@ -55,7 +55,8 @@ Status agrees(const fetch::Headers& headers, const HubFile& file) {
     if (!whole || size != file.size) return contradiction("size");
   }
   const auto etag = headers.get("X-Linked-Etag");
-  if (etag && file.digest && etag_hex(*etag).size() == 64 && etag_hex(*etag) != file.digest->hex()) {
+  if (etag && file.digest && etag_hex(*etag).size() == 64 &&
+      etag_hex(*etag) != file.digest->hex()) {
     return contradiction("sha256");
   }
   return base::ok();

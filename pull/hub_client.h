@@ -28,8 +28,7 @@ struct HubAccess {
   fetch::Credential credential;
 };
 // kUsage for an endpoint or a token that cannot be one.
-[[nodiscard]] base::Result<HubAccess> hub_access(std::string_view endpoint,
-                                                 std::string_view token);
+[[nodiscard]] base::Result<HubAccess> hub_access(std::string_view endpoint, std::string_view token);
 
 // One file of a repository at a commit, with what the tree says of it.
 struct HubFile {
@@ -54,8 +53,8 @@ class HubClient {
   [[nodiscard]] base::Result<std::vector<manifest::TreeFile>> tree(const std::string& repo,
                                                                    const std::string& commit,
                                                                    std::stop_token stop) const;
-  // Where the file's bytes are right now; for one that the endpoint serves itself the address carries
-  // the credential. kDigestMismatch when the answer contradicts the tree.
+  // Where the file's bytes are right now; for one that the endpoint serves itself the address
+  // carries the credential. kDigestMismatch when the answer contradicts the tree.
   [[nodiscard]] base::Result<fetch::BlobAddress> locate(const HubFile& file,
                                                         std::stop_token stop) const;
   // The file's bytes, unchecked.

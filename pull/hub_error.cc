@@ -20,8 +20,7 @@ std::string said(const HubAnswer& answer) {
 }
 
 Error gated(const HubAnswer& answer, const HubQuestion& question) {
-  std::string hint =
-      fmt::format("accept the terms at {}/{}", question.endpoint, question.repo);
+  std::string hint = fmt::format("accept the terms at {}/{}", question.endpoint, question.repo);
   if (question.caller == Caller::kAnonymous) hint += " and set HF_TOKEN";
   return make_error(Code::kGated, fmt::format("{} is gated{}", question.repo, said(answer)),
                     std::move(hint));
@@ -29,8 +28,7 @@ Error gated(const HubAnswer& answer, const HubQuestion& question) {
 
 Error unauthorized(const HubAnswer& answer, const HubQuestion& question) {
   if (question.caller == Caller::kWithToken || answer.sentence == kBadCredentials) {
-    return make_error(Code::kUnauthorized,
-                      fmt::format("the Hub refuses the token{}", said(answer)),
+    return make_error(Code::kUnauthorized, fmt::format("the Hub refuses the token{}", said(answer)),
                       "check HF_TOKEN or log in again");
   }
   // The Hub does not tell strangers whether a repository exists.
@@ -88,9 +86,8 @@ Error hub_error(const HubAnswer& answer, const HubQuestion& question) {
   if (status == 401) return unauthorized(answer, question);
   if (status == 404 || status == 410) return not_found(answer, question);
   if (status == 451) {
-    return make_error(
-        Code::kUnauthorized,
-        fmt::format("{} is blocked for legal reasons{}", question.repo, said(answer)));
+    return make_error(Code::kUnauthorized, fmt::format("{} is blocked for legal reasons{}",
+                                                       question.repo, said(answer)));
   }
   if (status == 403) {
     return make_error(Code::kUnauthorized,

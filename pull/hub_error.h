@@ -2,7 +2,8 @@
 //
 // The Hub tells some conditions by X-Error-Code, some only by status and sentence: a missing and a
 // private repository look alike to an anonymous caller (401 without a code), a gated one answers
-// 401 or 403 with a code. Facts: docs/semantics.md "The Hub", order of evaluation as its own client.
+// 401 or 403 with a code. Facts: docs/semantics.md "The Hub", order of evaluation as its own
+// client.
 #pragma once
 
 #include <string>

@@ -9,9 +9,9 @@ namespace castool::pull {
 namespace {
 
 using base::Code;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 class HubModelSource final : public ModelSource {
  public:
@@ -120,8 +120,8 @@ Result<std::unique_ptr<ModelSource>> make_hub_source(const manifest::HubSource& 
                                                      fetch::HttpClient& http,
                                                      const base::Clock& clock) {
   auto client = std::make_shared<const HubClient>(http, std::move(access), clock);
-  return std::unique_ptr<ModelSource>(std::make_unique<HubModelSource>(
-      source, std::move(choice), std::move(client), clock));
+  return std::unique_ptr<ModelSource>(
+      std::make_unique<HubModelSource>(source, std::move(choice), std::move(client), clock));
 }
 
 }  // namespace castool::pull

@@ -20,7 +20,7 @@ struct FileChoice {
 
 // `http` and `clock` outlive the source and its address books.
 [[nodiscard]] base::Result<std::unique_ptr<ModelSource>> make_hub_source(
-    const manifest::HubSource& source, FileChoice choice, HubAccess access,
-    fetch::HttpClient& http, const base::Clock& clock);
+    const manifest::HubSource& source, FileChoice choice, HubAccess access, fetch::HttpClient& http,
+    const base::Clock& clock);
 
 }  // namespace castool::pull

@@ -21,9 +21,9 @@ namespace castool::pull {
 [[nodiscard]] std::string resolve_url(std::string_view endpoint, std::string_view repo,
                                       std::string_view commit, std::string_view path);
 
-// The address of the next tree page, from its Link header: on the endpoint itself, or re-rooted there
-// when a mirror left the public Hub's name in it; kUnavailable for any other host, because half a
-// listing must not pass for a whole one.
+// The address of the next tree page, from its Link header: on the endpoint itself, or re-rooted
+// there when a mirror left the public Hub's name in it; kUnavailable for any other host, because
+// half a listing must not pass for a whole one.
 [[nodiscard]] base::Result<std::string> next_page_url(std::string_view endpoint,
                                                       std::string_view link);
 

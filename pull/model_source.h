@@ -1,8 +1,8 @@
 // What a pull asks of an origin, the same for a Hub and a registry.
 //
-// One source is one model at one origin. resolve() comes first and pins everything: afterwards every
-// address and every byte is of the commit or manifest that it found. Blocking; safe from any thread
-// once resolve() has returned.
+// One source is one model at one origin. resolve() comes first and pins everything: afterwards
+// every address and every byte is of the commit or manifest that it found. Blocking; safe from any
+// thread once resolve() has returned.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@
 
 namespace castool::pull {
 
-// One file or layer. At least one of `digest` and `git_oid` is known, and content has to match both.
+// One file or layer. At least one of `digest` and `git_oid` is known, and content has to match
+// both.
 struct RemoteFile {
   std::string path;   // in the repository; a layer's digest as text
   std::string label;  // for progress
@@ -33,8 +34,8 @@ struct RemoteFile {
 
 struct RemoteModel {
   manifest::ModelKind kind = manifest::ModelKind::kHub;
-  std::string origin;    // as PartialKey::origin
-  std::string revision;  // commit or tag
+  std::string origin;       // as PartialKey::origin
+  std::string revision;     // commit or tag
   bool restricted = false;  // gated or private: names alone do not say that we may have the content
   std::vector<RemoteFile> files;  // wanted ones only, paths checked
 };

@@ -1,10 +1,10 @@
 #include "pull/offline.h"
 
-#include <fmt/format.h>
-
 #include <optional>
 #include <set>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "manifest/manifest.h"
 #include "pull/ref_update.h"
@@ -14,8 +14,8 @@ namespace {
 
 using base::Code;
 using base::Error;
-using base::Result;
 using base::make_error;
+using base::Result;
 
 Error offline_error(std::string why) {
   return make_error(Code::kUnavailable, "offline, and " + std::move(why),
@@ -67,8 +67,8 @@ Result<PullOutcome> pull_offline(const PullContext& context, const PullRequest& 
     return offline_error(fmt::format("{} is {} here", name, record.source));
   }
   if (!has_revision(record, *was, request.source)) {
-    return offline_error(fmt::format("{} is here as {}, revision {}", name, record.source,
-                                     record.revision));
+    return offline_error(
+        fmt::format("{} is here as {}, revision {}", name, record.source, record.revision));
   }
   if (record.state != manifest::RefState::kComplete) {
     return offline_error(name + " is not complete here");

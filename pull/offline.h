@@ -8,8 +8,8 @@
 
 namespace castool::pull {
 
-// The outcome of pulling `request` into the ref `name` without any origin. kUnavailable when the ref is
-// absent, incomplete, of another model or of another revision than asked for.
+// The outcome of pulling `request` into the ref `name` without any origin. kUnavailable when the
+// ref is absent, incomplete, of another model or of another revision than asked for.
 [[nodiscard]] base::Result<PullOutcome> pull_offline(const PullContext& context,
                                                      const PullRequest& request,
                                                      const std::string& name);

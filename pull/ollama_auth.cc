@@ -16,9 +16,9 @@ namespace castool::pull {
 namespace {
 
 using base::Code;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 constexpr std::size_t kMaxTokenAnswer = 256u << 10;
 constexpr std::size_t kMaxToken = 16u << 10;
@@ -117,9 +117,9 @@ Result<fetch::HttpRequest> OllamaAuth::token_request(const BearerChallenge& chal
   TokenRequestStamp stamp;
   CASTOOL_ASSIGN(const std::string nonce, random_bytes(kNonceBytes));
   stamp.nonce = base64_url(nonce);
-  stamp.unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(
-                           clock_.wall_now().time_since_epoch())
-                           .count();
+  stamp.unix_seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.wall_now().time_since_epoch())
+          .count();
   request.url = token_url(challenge, stamp);
   CASTOOL_ASSIGN(std::string authorization, signed_authorization(**key, request.url));
   request.headers.add("Authorization", std::move(authorization));
@@ -152,7 +152,7 @@ Result<std::string> OllamaAuth::ask_token(const fetch::Headers& answer,
   return make_error(Code::kUnauthorized,
                     fmt::format("the registry gives no token: {}{}{}", response.head.status,
                                 sentence.empty() ? "" : ": ", sentence),
-                    key_path_.empty() ? "" : "the key is " + key_path_);
+                    key_path_.empty() ? "" : "it may want the key at " + key_path_);
 }
 
 }  // namespace castool::pull

@@ -1,9 +1,9 @@
 // The token of one repository at one registry, fetched when the registry asks for one.
 //
-// A registry answers 401 with a Bearer challenge; the realm it names gives a token for a request that
-// is signed with the user's Ollama key, or for an anonymous one when there is no key (stock registries
-// hand out pull tokens so). One instance serves one repository, hence one scope. Safe from any thread:
-// several requests that are refused at once lead to one token request.
+// A registry answers 401 with a Bearer challenge; the realm it names gives a token for a request
+// that is signed with the user's Ollama key, or for an anonymous one when there is no key (stock
+// registries hand out pull tokens so). One instance serves one repository, hence one scope. Safe
+// from any thread: several requests that are refused at once lead to one token request.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@
 
 namespace castool::pull {
 
-// Where tokens are asked for: the realm with its query, sorted by name as Go's url.Values prints it.
-// `nonce` and `unix_seconds` are part of a signed request only.
+// Where tokens are asked for: the realm with its query, sorted by name as Go's url.Values prints
+// it. `nonce` and `unix_seconds` are part of a signed request only.
 struct TokenRequestStamp {
   std::string nonce;
   std::int64_t unix_seconds = 0;

@@ -1,14 +1,14 @@
 #include "pull/ollama_signature.h"
 
-#include <fmt/format.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "base/hasher.h"
 
@@ -16,8 +16,8 @@ namespace castool::pull {
 namespace {
 
 using base::Code;
-using base::Result;
 using base::make_error;
+using base::Result;
 
 constexpr std::string_view kBegin = "-----BEGIN OPENSSH PRIVATE KEY-----";
 constexpr std::string_view kEnd = "-----END OPENSSH PRIVATE KEY-----";
@@ -36,7 +36,8 @@ const unsigned char* octets(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-// Reads the "string" and "uint32" fields of the key format; every take fails once the text is short.
+// Reads the "string" and "uint32" fields of the key format; every take fails once the text is
+// short.
 class Fields {
  public:
   explicit Fields(std::string_view text) : rest_(text) {}

@@ -48,8 +48,8 @@ class Ed25519Key {
 [[nodiscard]] std::string base64_url(std::string_view bytes);
 [[nodiscard]] base::Result<std::string> random_bytes(std::size_t count);
 
-// The value of Authorization for a GET of `url` (Ollama's auth package): base64 of the public blob, ':',
-// base64 of the signature over "GET,<url>,<base64 of the hex sha256 of an empty body>".
+// The value of Authorization for a GET of `url` (Ollama's auth package): base64 of the public blob,
+// ':', base64 of the signature over "GET,<url>,<base64 of the hex sha256 of an empty body>".
 [[nodiscard]] base::Result<std::string> signed_authorization(const Ed25519Key& key,
                                                              std::string_view url);
 

@@ -71,8 +71,8 @@ std::unique_ptr<ModelSource> make_ollama_source(const manifest::OllamaSource& so
                                                 const std::string& key_path,
                                                 fetch::HttpClient& http, base::Clock& clock,
                                                 base::Log& log) {
-  auto client = std::make_shared<RegistryClient>(
-      http, RegistryRepo{base, source.ns, source.model}, key_path, clock, log);
+  auto client = std::make_shared<RegistryClient>(http, RegistryRepo{base, source.ns, source.model},
+                                                 key_path, clock, log);
   return std::make_unique<OllamaModelSource>(source.tag, std::move(client), clock);
 }
 

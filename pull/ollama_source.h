@@ -13,7 +13,8 @@
 
 namespace castool::pull {
 
-// `base` is registry_base(source). `http`, `clock` and `log` outlive the source and its address books.
+// `base` is registry_base(source). `http`, `clock` and `log` outlive the source and its address
+// books.
 [[nodiscard]] std::unique_ptr<ModelSource> make_ollama_source(const manifest::OllamaSource& source,
                                                               const std::string& base,
                                                               const std::string& key_path,

@@ -9,9 +9,9 @@
 
 namespace castool::pull {
 
-// Runs task(i, stop) for every i below `count`, on at most `workers` threads, in order of i. The first
-// failure stops the others and is the result; kCancelled when `stop` ended it. Returns when all
-// threads have ended.
+// Runs task(i, stop) for every i below `count`, on at most `workers` threads, in order of i. The
+// first failure stops the others and is the result; kCancelled when `stop` ended it. Returns when
+// all threads have ended.
 [[nodiscard]] base::Status run_parallel(
     std::size_t count, std::size_t workers,
     const std::function<base::Status(std::size_t, std::stop_token)>& task, std::stop_token stop);

@@ -21,8 +21,7 @@ void FileProgress::raise_to(std::uint64_t bytes) {
   }
 }
 
-ProgressTicker::ProgressTicker(PullEvents& events,
-                               std::vector<std::shared_ptr<FileProgress>> files,
+ProgressTicker::ProgressTicker(PullEvents& events, std::vector<std::shared_ptr<FileProgress>> files,
                                const base::Clock& clock)
     : events_(events),
       clock_(clock),

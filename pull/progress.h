@@ -1,7 +1,7 @@
 // How far each file is, told to PullEvents at most every 100 ms.
 //
-// FileProgress is written by whoever moves bytes, without a lock; ProgressTicker reads it on a thread
-// of its own, so that a slow listener never holds up a transfer. A value never goes back.
+// FileProgress is written by whoever moves bytes, without a lock; ProgressTicker reads it on a
+// thread of its own, so that a slow listener never holds up a transfer. A value never goes back.
 #pragma once
 
 #include <atomic>
@@ -43,8 +43,8 @@ class FileProgress {
 
 class ProgressTicker {
  public:
-  // Tells `events` about `files` until it is destroyed; then once more what changed since. Nobody else
-  // may call `events` in between.
+  // Tells `events` about `files` until it is destroyed; then once more what changed since. Nobody
+  // else may call `events` in between.
   ProgressTicker(PullEvents& events, std::vector<std::shared_ptr<FileProgress>> files,
                  const base::Clock& clock);
   ~ProgressTicker();

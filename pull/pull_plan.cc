@@ -1,12 +1,13 @@
 #include "pull/pull_plan.h"
 
-#include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include <cerrno>
 #include <map>
 #include <set>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/hasher.h"
 #include "cas/partial.h"
@@ -18,9 +19,9 @@ namespace {
 using base::Code;
 using base::Digest;
 using base::Error;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 // What makes two files the same content: the digest, else the git id.
 std::string content_key(const RemoteFile& file) {
@@ -29,7 +30,8 @@ std::string content_key(const RemoteFile& file) {
 }
 
 Error contradiction(const RemoteFile& file, std::string_view what) {
-  Error error = make_error(Code::kDigestMismatch, fmt::format("'{}': {}", printable(file.path), what));
+  Error error =
+      make_error(Code::kDigestMismatch, fmt::format("'{}': {}", printable(file.path), what));
   if (file.digest) error.digest = file.digest->text();
   return error;
 }
@@ -55,8 +57,9 @@ Status decide(const cas::Store& store, const RemoteModel& model, PlannedBlob& bl
     CASTOOL_ASSIGN(stored, store.size_of(*blob.digest));
   }
   if (stored && *stored != blob.size) {
-    return contradiction(file, fmt::format("the origin says {} bytes, the store has {} of that digest",
-                                           blob.size, *stored));
+    return contradiction(
+        file, fmt::format("the origin says {} bytes, the store has {} of that digest", blob.size,
+                          *stored));
   }
   blob.route = route_of(blob.size, stored.has_value(), file.digest.has_value());
   return base::ok();

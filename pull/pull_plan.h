@@ -27,7 +27,7 @@ struct PlannedBlob {
   std::vector<std::size_t> files;  // indices into RemoteModel::files that have this content
   std::uint64_t size = 0;
   Route route = Route::kWhole;
-  std::optional<base::Digest> digest;   // as the origin says, or as an earlier pull found out
+  std::optional<base::Digest> digest;  // as the origin says, or as an earlier pull found out
   std::optional<base::GitOid> git_oid;
 };
 
@@ -38,8 +38,8 @@ struct PullPlan {
 // A known digest of at most this size is fetched whole: one range would be all of it anyway.
 [[nodiscard]] Route route_of(std::uint64_t size, bool in_store, bool digest_known);
 
-// kBadManifest when the origin gives one content two sizes; kDigestMismatch when a blob in the store
-// or an empty file contradicts what the origin says.
+// kBadManifest when the origin gives one content two sizes; kDigestMismatch when a blob in the
+// store or an empty file contradicts what the origin says.
 [[nodiscard]] base::Result<PullPlan> make_plan(const cas::Store& store, const RemoteModel& model);
 
 // Bytes that still have to be stored, without those that an unfinished pull of this origin has

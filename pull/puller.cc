@@ -20,9 +20,9 @@ namespace {
 
 using base::Code;
 using base::Digest;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 Result<std::unique_ptr<ModelSource>> make_source(const PullContext& context,
                                                  const PullRequest& request) {
@@ -49,8 +49,8 @@ std::uint64_t total_bytes(const PullPlan& plan) {
   return bytes;
 }
 
-// The names alone do not say that this caller may have the content: one answered question about a file
-// does. Where something is fetched, fetching it is that question.
+// The names alone do not say that this caller may have the content: one answered question about a
+// file does. Where something is fetched, fetching it is that question.
 Status authorise(ModelSource& source, const RemoteModel& model, const PullPlan& plan,
                  std::stop_token stop) {
   bool reuses = model.restricted;
@@ -70,9 +70,9 @@ PullOutcome planned_outcome(const RemoteModel& model, const PullPlan& plan) {
   outcome.bytes = total_bytes(plan);
   outcome.planned.resize(model.files.size());
   for (const auto& blob : plan.blobs) {
-    const std::string digest =
-        blob.digest ? blob.digest->text()
-                    : "git-sha1:" + blob.git_oid.value_or(base::GitOid()).hex();
+    const std::string digest = blob.digest
+                                   ? blob.digest->text()
+                                   : "git-sha1:" + blob.git_oid.value_or(base::GitOid()).hex();
     for (const std::size_t index : blob.files) {
       const RemoteFile& file = model.files[index];
       outcome.planned[index] = {file.path, file.size, digest, blob.route == Route::kReuse};
@@ -95,8 +95,8 @@ Result<std::optional<manifest::RefRecord>> old_record(const PullContext& context
 // One pull with its model resolved and its plan made.
 class Run {
  public:
-  Run(const PullContext& context, const PullRequest& request, std::string name,
-      ModelSource& source, const RemoteModel& model, const PullPlan& plan)
+  Run(const PullContext& context, const PullRequest& request, std::string name, ModelSource& source,
+      const RemoteModel& model, const PullPlan& plan)
       : context_(context),
         request_(request),
         name_(std::move(name)),
@@ -169,8 +169,7 @@ class Run {
 };
 
 Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& request,
-                                const std::string& name, PullEvents& events,
-                                std::stop_token stop) {
+                                const std::string& name, PullEvents& events, std::stop_token stop) {
   CASTOOL_ASSIGN(const auto source, make_source(context, request));
   events.on_status("pulling manifest");
   CASTOOL_ASSIGN(const auto model, source->resolve(stop));
@@ -185,8 +184,8 @@ Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& r
 
 }  // namespace
 
-Result<PullOutcome> pull(const PullContext& context, const PullRequest& request,
-                         PullEvents& events, std::stop_token stop) {
+Result<PullOutcome> pull(const PullContext& context, const PullRequest& request, PullEvents& events,
+                         std::stop_token stop) {
   const auto began = context.clock.now();
   CASTOOL_ASSIGN(const std::string name, name_of(request));
   auto outcome = context.origins.offline

@@ -1,8 +1,8 @@
 // One pull from source to ref: resolve, fetch what the store has not, verify, publish, name.
 //
-// Order (each step durable before the next): blobs -> manifest blob -> ref. An interruption anywhere
-// leaves blobs and partials that the next pull uses; a ref never says more than what is durable.
-// Puller is used by one thread; PullEvents are called from several, one call at a time.
+// Order (each step durable before the next): blobs -> manifest blob -> ref. An interruption
+// anywhere leaves blobs and partials that the next pull uses; a ref never says more than what is
+// durable. Puller is used by one thread; PullEvents are called from several, one call at a time.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +26,11 @@ namespace castool::pull {
 
 // Where origins are and who we are to them; read from the environment by tools/, never stored.
 struct Origins {
-  std::string hub_endpoint = "https://huggingface.co";          // HF_ENDPOINT
-  std::string ollama_registry = "https://registry.ollama.ai";   // CASTOOL_OLLAMA_REGISTRY
-  std::string hub_token;                                        // empty: anonymous
-  std::string ollama_key_path;                                  // ~/.ollama/id_ed25519
-  bool offline = false;                                         // HF_HUB_OFFLINE
+  std::string hub_endpoint = "https://huggingface.co";         // HF_ENDPOINT
+  std::string ollama_registry = "https://registry.ollama.ai";  // CASTOOL_OLLAMA_REGISTRY
+  std::string hub_token;                                       // empty: anonymous
+  std::string ollama_key_path;                                 // ~/.ollama/id_ed25519
+  bool offline = false;                                        // HF_HUB_OFFLINE
 };
 
 enum class Mode { kFetch, kDryRun };
@@ -44,7 +44,8 @@ struct PullRequest {
   Mode mode = Mode::kFetch;
   Recheck recheck = Recheck::kNo;
   PlainHttp plain_http = PlainHttp::kRefuse;
-  int small_files_at_once = 16;  // requests for small files under way together, --connections at most
+  int small_files_at_once =
+      16;  // requests for small files under way together, --connections at most
   // OVMS's part, kept with the ref; empty task: what an earlier pull said, else inferred as far as
   // this version can.
   std::string task;
@@ -74,12 +75,13 @@ struct PullOutcome {
 class PullEvents {
  public:
   virtual ~PullEvents() = default;
-  // A status line of Ollama's API: "pulling manifest", "verifying sha256 digest", "writing manifest".
+  // A status line of Ollama's API: "pulling manifest", "verifying sha256 digest", "writing
+  // manifest".
   virtual void on_status(const std::string& text) = 0;
   // Progress of one file or layer; `completed` never goes back and never exceeds `total`. `digest`
   // may be empty while only a git id is known; `label` is the path or "pulling <12 hex>".
-  virtual void on_progress(const std::string& label, const std::string& digest,
-                           std::uint64_t total, std::uint64_t completed) = 0;
+  virtual void on_progress(const std::string& label, const std::string& digest, std::uint64_t total,
+                           std::uint64_t completed) = 0;
 };
 
 struct PullContext {
@@ -92,8 +94,7 @@ struct PullContext {
   base::Log& log;
 };
 
-[[nodiscard]] base::Result<PullOutcome> pull(const PullContext& context,
-                                             const PullRequest& request, PullEvents& events,
-                                             std::stop_token stop);
+[[nodiscard]] base::Result<PullOutcome> pull(const PullContext& context, const PullRequest& request,
+                                             PullEvents& events, std::stop_token stop);
 
 }  // namespace castool::pull

@@ -28,9 +28,8 @@ std::string infer_task(const RemoteModel& model) {
                        [path](const RemoteFile& file) { return file.path == path; });
   };
   const bool pooled =
-      std::any_of(model.files.begin(), model.files.end(), [](const RemoteFile& file) {
-        return file.path.starts_with("1_Pooling/");
-      });
+      std::any_of(model.files.begin(), model.files.end(),
+                  [](const RemoteFile& file) { return file.path.starts_with("1_Pooling/"); });
   const bool language_model = has("openvino_model.xml") || has("openvino_language_model.xml");
   if (language_model && has("openvino_tokenizer.xml") && !pooled) {
     return std::string(kTextGeneration);

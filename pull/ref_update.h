@@ -23,8 +23,9 @@ struct PulledModel {
   std::int64_t now = 0;     // seconds since the epoch
 };
 
-// A complete ref. Of `old`, when it is of the same model, options, task, pin and the time of the first
-// pull are kept unless the request says otherwise; a name that now means another model starts anew.
+// A complete ref. Of `old`, when it is of the same model, options, task, pin and the time of the
+// first pull are kept unless the request says otherwise; a name that now means another model starts
+// anew.
 [[nodiscard]] manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old,
                                                  const PullRequest& request,
                                                  const RemoteModel& model,

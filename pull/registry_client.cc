@@ -1,10 +1,10 @@
 #include "pull/registry_client.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "manifest/hub_json.h"
 #include "pull/address_expiry.h"
@@ -19,9 +19,9 @@ namespace {
 
 using base::Code;
 using base::Error;
+using base::make_error;
 using base::Result;
 using base::Status;
-using base::make_error;
 
 constexpr std::string_view kDefaultHost = "registry.ollama.ai";
 constexpr std::string_view kDefaultHub = "https://huggingface.co";
@@ -48,8 +48,8 @@ Error blob_error(const fetch::HttpResponse& response, const base::Digest& digest
   Code code = Code::kUnavailable;
   if (status == 404 || status == 410) code = Code::kNotFound;
   if (status == 401 || status == 403 || status == 407 || status == 451) code = Code::kUnauthorized;
-  Error error = make_error(code, fmt::format("the registry answered {} for {}{}", status,
-                                             digest.text(), said));
+  Error error = make_error(
+      code, fmt::format("the registry answered {} for {}{}", status, digest.text(), said));
   error.digest = digest.text();
   return error;
 }
@@ -87,11 +87,9 @@ Error manifest_error(int status, std::string_view sentence) {
     case 412:
       return make_error(Code::kUnsupported,
                         "the registry keeps this model for newer clients" + said);
-    case 429:
-      return make_error(Code::kRateLimited, "the registry asks to slow down" + said);
+    case 429: return make_error(Code::kRateLimited, "the registry asks to slow down" + said);
     default:
-      return make_error(Code::kUnavailable,
-                        fmt::format("pull model manifest: {}{}", status, said));
+      return make_error(Code::kUnavailable, fmt::format("pull model manifest: {}{}", status, said));
   }
 }
 
@@ -164,8 +162,8 @@ std::string RegistryClient::blob_url(const base::Digest& digest) const {
 
 Result<fetch::BlobAddress> RegistryClient::locate(const manifest::Layer& layer,
                                                   std::stop_token stop) {
-  // One byte by GET: a HEAD is answered by some registries themselves and redirected by none of their
-  // signed addresses, and a stock registry would send the whole blob to a plain GET.
+  // One byte by GET: a HEAD is answered by some registries themselves and redirected by none of
+  // their signed addresses, and a stock registry would send the whole blob to a plain GET.
   fetch::HttpRequest request;
   request.url = blob_url(layer.digest);
   request.range = base::ByteRange{0, 1};

@@ -1,7 +1,7 @@
 // The questions that a pull asks an Ollama or OCI registry, each with its answer checked.
 //
-// Facts: docs/semantics.md "Ollama registries". A token goes to the registry only; the address that a
-// blob redirects to gets none. Blocking; safe from any thread.
+// Facts: docs/semantics.md "Ollama registries". A token goes to the registry only; the address that
+// a blob redirects to gets none. Blocking; safe from any thread.
 #pragma once
 
 #include <functional>
@@ -22,9 +22,9 @@
 
 namespace castool::pull {
 
-// "scheme://host[:port]" that answers for a source: the configured registry for the default host, the
-// configured Hub for its registry face, else the host as it was typed. Plain http only where the user
-// typed or configured it, or allowed it. kUsage for a broken setting.
+// "scheme://host[:port]" that answers for a source: the configured registry for the default host,
+// the configured Hub for its registry face, else the host as it was typed. Plain http only where
+// the user typed or configured it, or allowed it. kUsage for a broken setting.
 [[nodiscard]] base::Result<std::string> registry_base(const manifest::OllamaSource& source,
                                                       const Origins& origins, PlainHttp plain_http);
 

@@ -1,7 +1,8 @@
 // The store's partial as the downloader wants to see it.
 //
-// Claims come from the lowest missing chunk upwards, so that the hash front keeps moving; each chunk
-// that fills up wakes the hasher and the progress. Everything a writer needs lives as long as it.
+// Claims come from the lowest missing chunk upwards, so that the hash front keeps moving; each
+// chunk that fills up wakes the hasher and the progress. Everything a writer needs lives as long as
+// it.
 #pragma once
 
 #include <memory>
