@@ -70,7 +70,7 @@ TEST_F(PartialTest, DroppingAWriterKeepsFullChunksOnly) {
 TEST_F(PartialTest, AppendsAcrossChunksInOddPieces) {
   auto store = open();
   auto partial = open_partial(*store);
-  auto writer = *partial->claim(0, bytes_.size(), all_);
+  auto writer = *partial->claim(0, 6 * kChunkSize, all_);
   for (std::size_t step = 1; writer->next_offset() < writer->end_offset(); step = step * 3 + 1) {
     const auto at = writer->next_offset();
     const auto size = std::min<std::uint64_t>(step, writer->end_offset() - at);

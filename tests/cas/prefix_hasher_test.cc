@@ -20,7 +20,7 @@ class PrefixHasherTest : public StoreTest {
   std::unique_ptr<Partial> partial_ = *store_->open_partial(key_, Preallocate::kNo);
 
   void append_all(std::uint64_t from, std::uint64_t size, PrefixHasher* hasher) {
-    auto writer = *partial_->claim(from, size, {from, size});
+    auto writer = *partial_->claim(from, size + kChunkSize, {from, size});
     ASSERT_TRUE(writer);
     while (writer->next_offset() < writer->end_offset()) {
       const auto at = writer->next_offset();
