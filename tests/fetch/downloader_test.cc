@@ -162,8 +162,8 @@ TEST_F(DownloaderTest, SurvivesWhatIsTemporary) {
     SCOPED_TRACE(name);
     sink_ = std::make_shared<MemoryBlob>(blob_.size());
     requests_ = 0;
-    expect_survived([&](const HttpRequest&, int nth) -> std::optional<Answer> {
-      if (nth == 1) return fault;
+    expect_survived([&spoiled = fault](const HttpRequest&, int nth) -> std::optional<Answer> {
+      if (nth == 1) return spoiled;
       return std::nullopt;
     });
     EXPECT_EQ(counters_.retries, 1U);
@@ -196,7 +196,7 @@ TEST_F(DownloaderTest, FailsWithTheCataloguesCodeWhenAFaultStays) {
   for (const auto& [fault, code] : faults) {
     SCOPED_TRACE(std::to_string(fault.status) + "/" + std::to_string(static_cast<int>(fault.end)));
     sink_ = std::make_shared<MemoryBlob>(blob_.size());
-    expect_failure([&](const HttpRequest&, int) { return fault; }, code);
+    expect_failure([&spoiled = fault](const HttpRequest&, int) { return spoiled; }, code);
     EXPECT_EQ(sink_->appended(), 0U);
   }
 }

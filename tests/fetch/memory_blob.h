@@ -25,9 +25,9 @@ class MemoryBlob final : public BlobSink {
   static constexpr std::uint64_t kChunk = 64 * 1024;
 
   explicit MemoryBlob(std::uint64_t size)
-      : bytes_(size, '\0'), chunks_((size + kChunk - 1) / kChunk, State::kMissing) {}
+      : size_(size), bytes_(size, '\0'), chunks_((size + kChunk - 1) / kChunk, State::kMissing) {}
 
-  [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
   base::Result<std::unique_ptr<RangeWriter>> claim(std::uint64_t max_bytes) override;
   bool complete() override {
     const base::MutexLock lock(mutex_);
@@ -65,6 +65,7 @@ class MemoryBlob final : public BlobSink {
     chunks_[chunk] = state;
   }
 
+  const std::uint64_t size_;
   mutable base::Mutex mutex_;
   std::string bytes_ CASTOOL_GUARDED_BY(mutex_);
   std::vector<State> chunks_ CASTOOL_GUARDED_BY(mutex_);
