@@ -61,10 +61,12 @@ int serve_as_daemon(const MountArguments& arguments, CommandContext& context,
   auto side = daemonize();
   if (!side) return report_error(context, where, side.error());
   if (const auto* parent = std::get_if<DaemonParent>(&*side)) return parent->exit_status;
-  const Status status = serve(arguments, context, &std::get<DaemonChild>(*side));
-  // After ready() standard error is /dev/null and this goes to syslog alone.
-  if (!status) context.log.error("{}: {}", where, status.error().text());
-  return status ? kExitSuccess : exit_status(status.error().code);
+  DaemonChild& daemon = std::get<DaemonChild>(*side);
+  const Status status = serve(arguments, context, &daemon);
+  if (status) return kExitSuccess;
+  if (!daemon.told()) return report_error(context, where, status.error());
+  context.log.error("{}: {}", where, status.error().text());
+  return exit_status(status.error().code);
 }
 
 // A directory whose mount lost its daemon cannot even be looked at.

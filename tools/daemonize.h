@@ -18,6 +18,8 @@ class DaemonChild {
   // A session of its own, the root directory, /dev/null for the standard streams; then the parent
   // is told and exits with 0. Call once.
   [[nodiscard]] base::Status ready();
+  // Whether ready() told the parent: from then on nobody reads what is printed.
+  [[nodiscard]] bool told() const { return !ready_fd_; }
 
  private:
   base::UniqueFd ready_fd_;
