@@ -131,7 +131,7 @@ std::vector<std::string> ProgressState::bars(std::size_t columns, std::size_t ro
   }
   if (files_.size() > 1)
     parts.push_back(fmt::format("{}/{} files", finished_files_, files_.size()));
-  const std::string title = shorten(title_, std::max<std::size_t>(columns / 4, kBarMin));
+  const std::string title = shorten(title_, std::max<std::size_t>(columns / 5, kBarMin));
   std::string tail;
   for (const std::string& part : parts) {
     if (text_width(title) + text_width(tail) + 2 + text_width(part) > columns) break;

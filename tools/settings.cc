@@ -110,10 +110,10 @@ Result<pull::Origins> read_origins(const Variables& variables) {
 
 Result<std::string> parse_endpoint(std::string_view name, std::string_view text) {
   std::string endpoint(text);
-  while (endpoint.ends_with('/')) endpoint.pop_back();
-  const std::size_t scheme_end = endpoint.find("://");
-  if (scheme_end == std::string::npos) endpoint.insert(0, "https://");
-  const std::string_view scheme = std::string_view(endpoint).substr(0, endpoint.find("://"));
+  if (endpoint.find("://") == std::string::npos) endpoint.insert(0, "https://");
+  const std::size_t host = endpoint.find("://") + 3;
+  while (endpoint.size() > host && endpoint.ends_with('/')) endpoint.pop_back();
+  const std::string_view scheme = std::string_view(endpoint).substr(0, host - 3);
   const std::string_view rest = std::string_view(endpoint).substr(scheme.size() + 3);
   // A user name in the address would be a secret that every message repeats.
   const bool plain = rest.find_first_of("@?# \t\r\n") == std::string_view::npos;

@@ -1,5 +1,6 @@
 #include "tools/daemonize.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
