@@ -9,7 +9,8 @@ using Values = std::vector<std::string>;
 
 TEST(BearerChallenge, ReadsWhatRegistriesSend) {
   const BearerChallenge ollama{"https://r.example/v2/token", "ollama", {"-"}};
-  const BearerChallenge scopes{"https://auth.example/token", "registry.example",
+  const BearerChallenge scopes{"https://auth.example/token",
+                               "registry.example",
                                {"repository:a/b:pull", "repository:c/d:pull"}};
   const struct {
     Values values;

@@ -39,10 +39,9 @@ FakeAnswer content(const fetch::HttpRequest& request, const std::string& bytes) 
   const auto& range = *request.range;
   if (range.offset >= bytes.size()) return plain(416);
   FakeAnswer answer = plain(206, bytes.substr(range.offset, range.length));
-  answer.headers.add("Content-Range",
-                     "bytes " + std::to_string(range.offset) + "-" +
-                         std::to_string(range.offset + answer.body.size() - 1) + "/" +
-                         std::to_string(bytes.size()));
+  answer.headers.add("Content-Range", "bytes " + std::to_string(range.offset) + "-" +
+                                          std::to_string(range.offset + answer.body.size() - 1) +
+                                          "/" + std::to_string(bytes.size()));
   return answer;
 }
 
@@ -120,7 +119,8 @@ FakeAnswer FakeOrigins::api(const std::string& target) {
     return hub_refusal(404, "RevisionNotFound", "Invalid rev id");
   }
   return plain(200, R"({"id":")" + id + R"(","sha":")" + repo->second.commit +
-                        R"(","private":false,"disabled":false,"gated":)" + repo->second.gated + "}");
+                        R"(","private":false,"disabled":false,"gated":)" + repo->second.gated +
+                        "}");
 }
 
 FakeAnswer FakeOrigins::tree(const std::string& id, const FakeRepo& repo,
@@ -144,8 +144,8 @@ FakeAnswer FakeOrigins::tree(const std::string& id, const FakeRepo& repo,
   const std::size_t next = first + page.size();
   if (next < repo.files.size()) {
     answer.headers.add("Link", "<" + std::string(kFakeHub) + "/api/models/" + id + "/tree/" +
-                                   repo.commit + "?recursive=true&cursor=" +
-                                   std::to_string(next) + ">; rel=\"next\"");
+                                   repo.commit + "?recursive=true&cursor=" + std::to_string(next) +
+                                   ">; rel=\"next\"");
   }
   return answer;
 }
@@ -208,9 +208,8 @@ std::string FakeOrigins::add_model(const std::string& name, const std::string& t
                                    const std::string& gguf) {
   const auto layer = [&](const std::string& type, const std::string& bytes) {
     registry_files[name + "/blobs/sha256:" + sha256_hex(bytes)] = bytes;
-    return json{{"mediaType", type},
-                {"digest", "sha256:" + sha256_hex(bytes)},
-                {"size", bytes.size()}};
+    return json{
+        {"mediaType", type}, {"digest", "sha256:" + sha256_hex(bytes)}, {"size", bytes.size()}};
   };
   // Odd spacing: the bytes have to be kept as they are.
   json manifest = {{"schemaVersion", 2},

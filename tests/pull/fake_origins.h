@@ -1,8 +1,8 @@
 // A Hub, its CDN and a registry in memory, as answers for a FakeTransport.
 //
-// https://hub.test serves repositories, redirects LFS files to https://cdn.test with a signature, and
-// regular files within itself; https://registry.test serves models, with a token if asked to. Set up
-// before requests come, or from `before`; answers are made on the transport's thread.
+// https://hub.test serves repositories, redirects LFS files to https://cdn.test with a signature,
+// and regular files within itself; https://registry.test serves models, with a token if asked to.
+// Set up before requests come, or from `before`; answers are made on the transport's thread.
 #pragma once
 
 #include <functional>
@@ -27,19 +27,20 @@ struct FakeFile {
 struct FakeRepo {
   std::string commit = std::string(40, 'c');
   std::map<std::string, FakeFile> files;
-  std::string gated = "false";     // JSON: false, "auto", "manual"
-  bool allowed = true;             // resolve answers GatedRepo otherwise
+  std::string gated = "false";  // JSON: false, "auto", "manual"
+  bool allowed = true;          // resolve answers GatedRepo otherwise
   std::size_t page_size = 1000;
 };
 
 class FakeOrigins {
  public:
-  std::map<std::string, FakeRepo> repos;              // by id
-  std::map<std::string, std::string> renamed;         // old id -> new id
-  std::map<std::string, std::string> registry_files;  // "ns/model/manifests/tag", "ns/model/blobs/…"
-  std::string registry_token;                         // wanted by the registry when not empty
-  bool blobs_redirect = false;                        // registry blobs are at the CDN
-  bool signatures_expire = false;                     // each CDN address works for one request
+  std::map<std::string, FakeRepo> repos;       // by id
+  std::map<std::string, std::string> renamed;  // old id -> new id
+  std::map<std::string, std::string>
+      registry_files;              // "ns/model/manifests/tag", "ns/model/blobs/…"
+  std::string registry_token;      // wanted by the registry when not empty
+  bool blobs_redirect = false;     // registry blobs are at the CDN
+  bool signatures_expire = false;  // each CDN address works for one request
   // First say on every request.
   std::function<std::optional<FakeAnswer>(const fetch::HttpRequest&)> before;
   // Last say on every answer.

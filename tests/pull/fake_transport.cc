@@ -85,7 +85,8 @@ void FakeTransport::run(const std::stop_token& stop) {
       const base::MutexLock lock(mutex_);
       const auto ready = next_ready();
       if (!ready) {
-        changed_.wait_until(mutex_, std::chrono::steady_clock::now() + std::chrono::milliseconds(20));
+        changed_.wait_until(mutex_,
+                            std::chrono::steady_clock::now() + std::chrono::milliseconds(20));
         continue;
       }
       id = *ready;
@@ -128,13 +129,15 @@ std::optional<fetch::TransferResult> FakeTransport::step(Transfer& transfer) {
     return std::nullopt;
   }
   const FakeAnswer& answer = *transfer.answer;
-  if (answer.breaks_after && transfer.sent >= *answer.breaks_after) return ended(answer.breaks_with);
+  if (answer.breaks_after && transfer.sent >= *answer.breaks_after)
+    return ended(answer.breaks_with);
   const std::uint64_t end = answer.breaks_after
                                 ? std::min<std::uint64_t>(*answer.breaks_after, answer.body.size())
                                 : answer.body.size();
   if (transfer.sent >= end) return ended(TransferEnd::kComplete);
-  const auto piece = std::string_view(answer.body)
-                         .substr(transfer.sent, std::min<std::uint64_t>(kPiece, end - transfer.sent));
+  const auto piece =
+      std::string_view(answer.body)
+          .substr(transfer.sent, std::min<std::uint64_t>(kPiece, end - transfer.sent));
   switch (transfer.listener->on_body(std::as_bytes(std::span(piece)))) {
     case Flow::kContinue: transfer.sent += piece.size(); return std::nullopt;
     case Flow::kAbort: return ended(TransferEnd::kAborted);

@@ -27,8 +27,7 @@ class HubErrors : public testing::TestWithParam<Row> {};
 
 TEST_P(HubErrors, TellsConditionsApart) {
   const Row& row = GetParam();
-  const auto error =
-      hub_error({row.status, row.code, row.sentence, ""}, question(row.caller));
+  const auto error = hub_error({row.status, row.code, row.sentence, ""}, question(row.caller));
   EXPECT_EQ(error.code, row.expected) << row.what << ": " << error.text();
   EXPECT_THAT(error.text(), HasSubstr(row.in_text)) << row.what;
 }
@@ -38,7 +37,8 @@ const Row kRows[] = {
     {"gated, anonymous", 401, "GatedRepo",
      "Access to model acme/model is restricted. You must have access to it and be authenticated to "
      "access it. Please log in.",
-     Caller::kAnonymous, Code::kGated, "accept the terms at https://hub.example/acme/model and set"},
+     Caller::kAnonymous, Code::kGated,
+     "accept the terms at https://hub.example/acme/model and set"},
     {"gated, not in the list", 403, "GatedRepo", "you are not in the authorized list",
      Caller::kWithToken, Code::kGated, "accept the terms at https://hub.example/acme/model)"},
     {"missing or private, anonymous", 401, "", "Invalid username or password.", Caller::kAnonymous,

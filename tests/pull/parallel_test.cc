@@ -15,13 +15,12 @@ using base::Code;
 
 TEST(RunParallel, RunsEveryTaskOnce) {
   std::vector<std::atomic<int>> runs(100);
-  const auto status = run_parallel(
-      runs.size(), 7,
-      [&](std::size_t i, const std::stop_token&) {
-        runs[i]++;
-        return base::ok();
-      },
-      {});
+  const auto status = run_parallel(runs.size(), 7,
+                                   [&](std::size_t i, const std::stop_token&) {
+                                     runs[i]++;
+                                     return base::ok();
+                                   },
+                                   {});
   EXPECT_TRUE(status);
   for (const auto& count : runs) EXPECT_EQ(count, 1);
 }
@@ -29,25 +28,24 @@ TEST(RunParallel, RunsEveryTaskOnce) {
 TEST(RunParallel, RunsThatManyAtOnce) {
   // Each task waits for all the others: fewer threads would never end.
   std::latch together(4);
-  EXPECT_TRUE(run_parallel(
-      4, 4,
-      [&](std::size_t, const std::stop_token&) {
-        together.arrive_and_wait();
-        return base::ok();
-      },
-      {}));
+  EXPECT_TRUE(run_parallel(4, 4,
+                           [&](std::size_t, const std::stop_token&) {
+                             together.arrive_and_wait();
+                             return base::ok();
+                           },
+                           {}));
 }
 
 TEST(RunParallel, GivesTheFirstErrorAndStopsTheOthers) {
   std::atomic<int> started{0};
-  const auto status = run_parallel(
-      1000, 2,
-      [&](std::size_t, std::stop_token stop) -> base::Status {
-        if (started++ == 0) return base::make_error(Code::kNotFound, "first");
-        while (!stop.stop_requested()) std::this_thread::yield();
-        return base::make_error(Code::kCancelled, "stopped");
-      },
-      {});
+  const auto status = run_parallel(1000, 2,
+                                   [&](std::size_t, std::stop_token stop) -> base::Status {
+                                     if (started++ == 0)
+                                       return base::make_error(Code::kNotFound, "first");
+                                     while (!stop.stop_requested()) std::this_thread::yield();
+                                     return base::make_error(Code::kCancelled, "stopped");
+                                   },
+                                   {});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Code::kNotFound);
   EXPECT_LE(started, 3);

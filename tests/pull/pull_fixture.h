@@ -74,8 +74,8 @@ class PullFixture : public testing::Test {
     network_ = std::make_unique<FakeTransport>(
         [this](const fetch::HttpRequest& request) { return fake_.answer(request); });
     http_ = std::make_unique<fetch::HttpClient>(*network_, clock_, *log_);
-    downloader_ = std::make_unique<fetch::Downloader>(*network_, fetch::DownloadLimits{}, clock_,
-                                                      *log_);
+    downloader_ =
+        std::make_unique<fetch::Downloader>(*network_, fetch::DownloadLimits{}, clock_, *log_);
   }
   void stop_network() {
     downloader_.reset();
@@ -90,8 +90,7 @@ class PullFixture : public testing::Test {
     events_.statuses.clear();
     events_.last.clear();
     events_.totals.clear();
-    const PullContext context{*store_,      *refs_,   *http_, *downloader_,
-                              origins_, clock_, *log_};
+    const PullContext context{*store_, *refs_, *http_, *downloader_, origins_, clock_, *log_};
     return pull(context, request_, events_, std::move(stop));
   }
 

@@ -35,8 +35,8 @@ TEST(InferTask, KnowsALanguageModelByItsFiles) {
             "text_generation");
   EXPECT_EQ(infer_task(hub_model({"openvino_model.xml"})), "");
   EXPECT_EQ(infer_task(hub_model({"a/openvino_model.xml", "a/openvino_tokenizer.xml"})), "");
-  EXPECT_EQ(infer_task(hub_model({"openvino_model.xml", "openvino_tokenizer.xml",
-                                  "1_Pooling/config.json"})),
+  EXPECT_EQ(infer_task(hub_model(
+                {"openvino_model.xml", "openvino_tokenizer.xml", "1_Pooling/config.json"})),
             "");
   RemoteModel ollama;
   ollama.kind = manifest::ModelKind::kOllama;
@@ -74,8 +74,8 @@ RefRecord earlier() {
 TEST(UpdatedRecord, OfAnotherRevisionKeepsWhatTheUserSet) {
   auto request = request_for(HubSource{"acme/m", "v2"});
   request.options = {{"max_num_seqs", "16"}};
-  const auto record = updated_record(earlier(), request, hub_model({"a"}),
-                                     {"acme/m", base::Digest(), 1, 1000});
+  const auto record =
+      updated_record(earlier(), request, hub_model({"a"}), {"acme/m", base::Digest(), 1, 1000});
   EXPECT_EQ(record.first_pulled_at, 10);
   EXPECT_EQ(record.pulled_at, 1000);
   EXPECT_TRUE(record.pinned);

@@ -36,14 +36,13 @@ TEST(ManifestError, TellsConditionsApart) {
     int status;
     Code expected;
   } rows[] = {
-      {400, Code::kNotFound},     {401, Code::kUnauthorized}, {403, Code::kUnauthorized},
-      {404, Code::kNotFound},     {407, Code::kUnauthorized}, {412, Code::kUnsupported},
-      {429, Code::kRateLimited},  {451, Code::kUnauthorized}, {500, Code::kUnavailable},
+      {400, Code::kNotFound},    {401, Code::kUnauthorized}, {403, Code::kUnauthorized},
+      {404, Code::kNotFound},    {407, Code::kUnauthorized}, {412, Code::kUnsupported},
+      {429, Code::kRateLimited}, {451, Code::kUnauthorized}, {500, Code::kUnavailable},
       {302, Code::kUnavailable},
   };
   for (const auto& row : rows) EXPECT_EQ(manifest_error(row.status, "x").code, row.expected);
-  EXPECT_EQ(manifest_error(404, "not here").message,
-            "pull model manifest: file does not exist");
+  EXPECT_EQ(manifest_error(404, "not here").message, "pull model manifest: file does not exist");
   EXPECT_EQ(manifest_error(400, "bad tag").message, "pull model manifest: 400: bad tag");
 }
 

@@ -72,8 +72,7 @@ TEST_F(RegistryPull, SignsTheTokenRequestWithTheUsersKey) {
   const auto sent = authorizations("/token");
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_THAT(sent.front(), testing::StartsWith("AAAAC3NzaC1lZDI1NTE5"));
-  EXPECT_THAT(urls_at(kFakeRegistry),
-              testing::Contains(HasSubstr("/token?nonce=")));
+  EXPECT_THAT(urls_at(kFakeRegistry), testing::Contains(HasSubstr("/token?nonce=")));
 }
 
 TEST_F(RegistryPull, RenewsATokenThatExpiresMeanwhile) {
@@ -148,8 +147,9 @@ TEST_F(RegistryPull, SaysWhatIsWrong) {
   };
   EXPECT_EQ(wrong_manifest("<html>", nullptr), Code::kUnavailable);
   EXPECT_EQ(wrong_manifest(manifest_.substr(0, 100), nullptr), Code::kUnavailable);
-  EXPECT_EQ(wrong_manifest(R"({"schemaVersion":2,"layers":[{"digest":"sha256:../../x"}]})", nullptr),
-            Code::kBadManifest);
+  EXPECT_EQ(
+      wrong_manifest(R"({"schemaVersion":2,"layers":[{"digest":"sha256:../../x"}]})", nullptr),
+      Code::kBadManifest);
   const std::string other = base::Sha256::of(std::string_view("other")).text();
   EXPECT_EQ(wrong_manifest(manifest_, other.c_str()), Code::kDigestMismatch);
   EXPECT_EQ(store_->usage()->blobs, 0u);
@@ -168,8 +168,8 @@ TEST_F(RegistryPull, CopesWithARegistryThatIgnoresRanges) {
   fake_.before = [&](const fetch::HttpRequest& request) -> std::optional<FakeAnswer> {
     if (request.url.find("/blobs/") == std::string::npos) return std::nullopt;
     FakeAnswer answer;
-    answer.body = fake_.registry_files.at(request.url.substr(
-        (std::string(kFakeRegistry) + "/v2/").size()));
+    answer.body =
+        fake_.registry_files.at(request.url.substr((std::string(kFakeRegistry) + "/v2/").size()));
     return answer;
   };
   const auto outcome = pull_text("tiny:1b");
