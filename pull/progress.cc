@@ -28,7 +28,9 @@ ProgressTicker::ProgressTicker(PullEvents& events, std::vector<std::shared_ptr<F
       files_(std::move(files)),
       told_(files_.size(), kNothingTold),
       thread_([this](const std::stop_token& stop) {
-        while (wait_unless_stopped(clock_, kInterval, stop)) tell();
+        // Every file once before it begins, so that the whole is known from the start.
+        do tell();
+        while (wait_unless_stopped(clock_, kInterval, stop));
       }) {}
 
 ProgressTicker::~ProgressTicker() {
@@ -41,8 +43,7 @@ void ProgressTicker::tell() {
   for (std::size_t i = 0; i < files_.size(); ++i) {
     const FileProgress& file = *files_[i];
     const std::uint64_t completed = file.completed();
-    const bool begun = completed > 0 || file.total() == 0;
-    if (!begun || completed == told_[i]) continue;
+    if (completed == told_[i]) continue;
     told_[i] = completed;
     events_.on_progress(file.label(), file.digest(), file.total(), completed);
   }

@@ -27,7 +27,9 @@ using base::Status;
 Result<pull::PullOutcome> pull_with_progress(const pull::PullContext& parts,
                                              const pull::PullRequest& request,
                                              CommandContext& context, std::stop_token stop) {
-  if (context.settings.json && !context.settings.quiet) {
+  // A dry run has a result and no course of events.
+  const bool events = request.mode == pull::Mode::kFetch && !context.settings.quiet;
+  if (context.settings.json && events) {
     JsonReporter reporter(context.out);
     return pull::pull(parts, request, reporter, std::move(stop));
   }

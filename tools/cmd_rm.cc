@@ -13,15 +13,15 @@ using base::Result;
 
 // Removes one ref; its name in the spelling that it was stored under.
 Result<std::string> remove_one(cas::RefStore* refs, const std::string& text) {
-  CASTOOL_ASSIGN(const std::string name, manifest::normalise_name(text));
-  const base::Status removed =
-      refs == nullptr ? base::make_error(Code::kNotFound, "") : refs->remove(name);
-  if (removed) return name;
-  if (removed.error().code == Code::kNotFound) {
-    return base::make_error(Code::kNotFound, "no model of that name is here",
-                            "castool ls lists them");
+  CASTOOL_ASSIGN(const auto names, manifest::lookup_names(text));
+  for (const std::string& name : names) {
+    if (refs == nullptr) break;
+    const base::Status removed = refs->remove(name);
+    if (removed) return name;
+    if (removed.error().code != Code::kNotFound) return removed.error();
   }
-  return removed.error();
+  return base::make_error(Code::kNotFound, "no model of that name is here",
+                          "castool ls lists them");
 }
 
 // Null when there is no store: rm creates nothing.

@@ -1,4 +1,5 @@
 #include <array>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -94,21 +95,31 @@ std::map<std::string, ViewReport> read_views(const Shelf& shelf, const std::stri
   return views;
 }
 
-Result<ModelReport> read_model(const Shelf& shelf, const std::string& text) {
-  CASTOOL_ASSIGN(const std::string name, manifest::normalise_name(text));
-  for (const manifest::RefRecord& record : shelf.records) {
-    if (record.name != name) continue;
-    ModelReport report;
-    report.record = record;
-    CASTOOL_ASSIGN(report.files, read_files(*shelf.store, record));
-    for (FileReport& file : report.files) {
-      CASTOOL_ASSIGN(file.state, file_state(shelf, record.origin, file.digest));
+// The record that NAME means; null when there is none.
+const manifest::RefRecord* find_record(const Shelf& shelf, std::span<const std::string> names) {
+  for (const std::string& name : names) {
+    for (const manifest::RefRecord& record : shelf.records) {
+      if (record.name == name) return &record;
     }
-    refresh_record(report);
-    report.views = read_views(shelf, name);
-    return report;
   }
-  return make_error(Code::kNotFound, "no model of that name is here", "castool ls lists them");
+  return nullptr;
+}
+
+Result<ModelReport> read_model(const Shelf& shelf, const std::string& text) {
+  CASTOOL_ASSIGN(const auto names, manifest::lookup_names(text));
+  const manifest::RefRecord* record = find_record(shelf, names);
+  if (record == nullptr) {
+    return make_error(Code::kNotFound, "no model of that name is here", "castool ls lists them");
+  }
+  ModelReport report;
+  report.record = *record;
+  CASTOOL_ASSIGN(report.files, read_files(*shelf.store, *record));
+  for (FileReport& file : report.files) {
+    CASTOOL_ASSIGN(file.state, file_state(shelf, record->origin, file.digest));
+  }
+  refresh_record(report);
+  report.views = read_views(shelf, record->name);
+  return report;
 }
 
 void print_facts(const ModelReport& report, Output& out) {
