@@ -82,7 +82,8 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
   if (const auto seconds = parse_number(value)) return seconds_of(*seconds);
   const auto date = parse_http_date(value);
   if (!date) return std::nullopt;
-  const auto wait = std::chrono::ceil<std::chrono::seconds>(*date - now);
+  // In seconds: a date of the year 9999 is past what 64 bits of nanoseconds hold.
+  const auto wait = *date - std::chrono::floor<std::chrono::seconds>(now);
   return std::max(wait, std::chrono::seconds(0));
 }
 

@@ -18,6 +18,7 @@ TEST(RetryAfter, ReadsSecondsAndDates) {
   EXPECT_EQ(parse_retry_after("Fri, 20 Nov 2026 00:00:00 GMT", kNow), seconds(0));
   EXPECT_EQ(parse_retry_after("Sat, 21 Nov 2026 00:00:01 GMT", kNow - std::chrono::milliseconds(1)),
             seconds(2));
+  EXPECT_GE(parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT", kNow), seconds(1'000'000));
   EXPECT_GE(parse_retry_after("99999999999999999999999", kNow), seconds(1'000'000));
 }
 
