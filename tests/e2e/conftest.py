@@ -45,11 +45,11 @@ def hub(castool):
 
 @pytest.fixture
 def nginx(tmp_path):
-    """nginx(root, server="") starts one that serves `root`."""
+    """nginx(root, server="", http="") starts one that serves `root`."""
     running = []
 
-    def start(root, server=""):
-        running.append(harness.Nginx(tmp_path / f"nginx{len(running)}", root, server))
+    def start(root, server="", http=""):
+        running.append(harness.Nginx(tmp_path / f"nginx{len(running)}", root, server, http))
         return running[-1]
 
     yield start

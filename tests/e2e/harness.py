@@ -155,9 +155,9 @@ class Process:
 
 
 class Nginx:
-    """Serves `root` as static files; `server` is added to its server block."""
+    """Serves `root` as static files; `server` and `http` are added to the blocks of these names."""
 
-    def __init__(self, folder, root, server=""):
+    def __init__(self, folder, root, server="", http=""):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -177,6 +177,7 @@ http {{
   scgi_temp_path {self.folder}/scgi;
   sendfile on;
   default_type application/octet-stream;
+  {http}
   server {{
     listen 127.0.0.1:{self.port};
     root {root};
