@@ -26,12 +26,12 @@ ProgressTicker::ProgressTicker(PullEvents& events, std::vector<std::shared_ptr<F
     : events_(events),
       clock_(clock),
       files_(std::move(files)),
-      told_(files_.size(), kNothingTold),
-      thread_([this](const std::stop_token& stop) {
-        // Every file once before it begins, so that the whole is known from the start.
-        do tell();
-        while (wait_unless_stopped(clock_, kInterval, stop));
-      }) {}
+      told_(files_.size(), kNothingTold) {
+  tell();  // every file once before it begins, so that the whole is known from the start
+  thread_ = std::jthread([this](const std::stop_token& stop) {
+    while (wait_unless_stopped(clock_, kInterval, stop)) tell();
+  });
+}
 
 ProgressTicker::~ProgressTicker() {
   thread_.request_stop();
