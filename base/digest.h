@@ -1,7 +1,7 @@
 // The two names that content has here, each parsed once into bytes.
 //
-// A path, a URL or a record is only ever built from the bytes of a parsed value, so no spelling of a
-// digest can carry "../", NUL or upper case into a file name.
+// A path, a URL or a record is only ever built from the bytes of a parsed value, so no spelling of
+// a digest can carry "../", NUL or upper case into a file name.
 #pragma once
 
 #include <array>
@@ -43,7 +43,8 @@ class Digest {
   Bytes bytes_{};
 };
 
-// SHA-1 of a git blob object ("blob <length>\0" and the bytes): what the Hub gives for regular files.
+// SHA-1 of a git blob object ("blob <length>\0" and the bytes): what the Hub gives for regular
+// files.
 class GitOid {
  public:
   static constexpr std::size_t kSize = 20;

@@ -28,9 +28,7 @@ std::string_view word(Code code) {
   return "internal";
 }
 
-std::string Error::text() const {
-  return hint.empty() ? message : message + " (" + hint + ")";
-}
+std::string Error::text() const { return hint.empty() ? message : message + " (" + hint + ")"; }
 
 Error Error::in(std::string_view context) && {
   message.insert(0, ": ");

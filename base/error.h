@@ -1,8 +1,8 @@
 // What went wrong, as a value.
 //
 // One vocabulary for the whole program: the words of SPEC "errors" (what `--json` prints), and from
-// them the exit status, the errno of a FUSE reply and the HTTP status, each translated in one place.
-// Immutable after it was made; safe to copy between threads.
+// them the exit status, the errno of a FUSE reply and the HTTP status, each translated in one
+// place. Immutable after it was made; safe to copy between threads.
 #pragma once
 
 #include <string>

@@ -30,9 +30,8 @@ std::string of_fd(int fd) { return "file descriptor " + std::to_string(fd); }
 }  // namespace
 
 Result<UniqueFd> SystemFileOps::open(int dir, const std::string& path, int flags, mode_t mode) {
-  UniqueFd fd(retry([&] {
-    return ::openat(dir, path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
-  }));
+  UniqueFd fd(
+      retry([&] { return ::openat(dir, path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode); }));
   if (!fd) {
     const int saved = errno;
     return errno_error(saved, "open " + path);
@@ -45,9 +44,8 @@ Result<UniqueFd> SystemFileOps::open(int dir, const std::string& path, int flags
 
 Status SystemFileOps::write_at(int fd, std::uint64_t offset, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = retry([&] {
-      return ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    });
+    const ssize_t written =
+        retry([&] { return ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });
     if (written < 0) {
       const int saved = errno;
       return errno_error(saved, "write " + of_fd(fd));
@@ -119,8 +117,8 @@ Status SystemFileOps::make_dir(int dir, const std::string& path, mode_t mode) {
 }
 
 Status SystemFileOps::symlink(const std::string& target, int dir, const std::string& path) {
-  return status_of(retry([&] { return ::symlinkat(target.c_str(), dir, path.c_str()); }),
-                   "symlink", path);
+  return status_of(retry([&] { return ::symlinkat(target.c_str(), dir, path.c_str()); }), "symlink",
+                   path);
 }
 
 }  // namespace castool::base

@@ -4,8 +4,9 @@
 // can fail the Nth call, shorten a write, or drop what was not synced. Reads of published blobs do
 // not: they are plain pread(2)/mmap(2).
 //
-// Paths are relative to a directory descriptor (or absolute with AT_FDCWD). Every call retries EINTR
-// and finishes short writes itself. Errors carry the errno and the path. Safe from any thread.
+// Paths are relative to a directory descriptor (or absolute with AT_FDCWD). Every call retries
+// EINTR and finishes short writes itself. Errors carry the errno and the path. Safe from any
+// thread.
 #pragma once
 
 #include <fcntl.h>

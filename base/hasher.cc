@@ -1,9 +1,9 @@
 #include "base/hasher.h"
 
-#include <openssl/evp.h>
-
 #include <cstdlib>
 #include <string>
+
+#include <openssl/evp.h>
 
 namespace castool::base {
 namespace {

@@ -24,7 +24,9 @@ class Sha256 {
   [[nodiscard]] Digest finish();
 
   [[nodiscard]] static Digest of(std::span<const std::byte> bytes);
-  [[nodiscard]] static Digest of(std::string_view text) { return of(std::as_bytes(std::span(text))); }
+  [[nodiscard]] static Digest of(std::string_view text) {
+    return of(std::as_bytes(std::span(text)));
+  }
 
  private:
   struct Context;

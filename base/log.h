@@ -1,13 +1,13 @@
-// Where a component says what it noticed. Passed in by whoever wires the program; there is no global
-// logger. Messages are one line and never carry a token, a signed URL or a request header.
+// Where a component says what it noticed. Passed in by whoever wires the program; there is no
+// global logger. Messages are one line and never carry a token, a signed URL or a request header.
 // Safe from any thread; may block on the sink's output, so not to be called under a Mutex.
 #pragma once
-
-#include <fmt/format.h>
 
 #include <memory>
 #include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace castool::base {
 

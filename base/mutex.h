@@ -45,7 +45,8 @@ class CASTOOL_TSA(scoped_lockable) MutexLock {
 // A condition variable over Mutex; the caller holds the mutex around every wait.
 class CondVar {
  public:
-  // Waits until notified or `deadline`; false on deadline. Wakes spuriously: loop over the condition.
+  // Waits until notified or `deadline`; false on deadline. Wakes spuriously: loop over the
+  // condition.
   bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline)
       CASTOOL_REQUIRES(mutex) {
     return condition_.wait_until(mutex, deadline) == std::cv_status::no_timeout;

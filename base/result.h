@@ -4,8 +4,9 @@
 // not [[nodiscard]]). Exceptions do not cross a room; a Result does.
 #pragma once
 
-#include <tl/expected.hpp>
 #include <utility>
+
+#include <tl/expected.hpp>
 
 #include "base/error.h"
 
@@ -35,14 +36,14 @@ template <class R>
 #define CASTOOL_CONCAT(a, b) CASTOOL_CONCAT_INNER(a, b)
 
 // return_if_error(expression): leave the function with the expression's error, if it has one.
-#define CASTOOL_RETURN_IF_ERROR(expr)                                            \
-  do {                                                                           \
-    if (auto castool_status = (expr); !castool_status)                           \
+#define CASTOOL_RETURN_IF_ERROR(expr)                                                     \
+  do {                                                                                    \
+    if (auto castool_status = (expr); !castool_status)                                    \
       return ::tl::unexpected<::castool::base::Error>(std::move(castool_status).error()); \
   } while (false)
 
-#define CASTOOL_ASSIGN_IMPL(tmp, lhs, expr)                                \
-  auto tmp = (expr);                                                       \
+#define CASTOOL_ASSIGN_IMPL(tmp, lhs, expr)                                          \
+  auto tmp = (expr);                                                                 \
   if (!tmp) return ::tl::unexpected<::castool::base::Error>(std::move(tmp).error()); \
   lhs = *std::move(tmp)
 

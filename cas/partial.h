@@ -60,8 +60,8 @@ class Partial {
   [[nodiscard]] virtual std::uint64_t chunk_count() const = 0;
 
   // Claims the first run of missing, unclaimed chunks at or after the chunk of `from`, at most
-  // `max_bytes` in whole chunks (at least one) and touching `within`. nullptr: nothing free there now, because
-  // all is present or others hold the rest.
+  // `max_bytes` in whole chunks (at least one) and touching `within`. nullptr: nothing free there
+  // now, because all is present or others hold the rest.
   [[nodiscard]] virtual base::Result<std::unique_ptr<ChunkWriter>> claim(
       std::uint64_t from, std::uint64_t max_bytes, const base::ByteRange& within) = 0;
 

@@ -23,10 +23,7 @@ void FileProgress::raise_to(std::uint64_t bytes) {
 
 ProgressTicker::ProgressTicker(PullEvents& events, std::vector<std::shared_ptr<FileProgress>> files,
                                const base::Clock& clock)
-    : events_(events),
-      clock_(clock),
-      files_(std::move(files)),
-      told_(files_.size(), kNothingTold) {
+    : events_(events), clock_(clock), files_(std::move(files)), told_(files_.size(), kNothingTold) {
   tell();  // every file once before it begins, so that the whole is known from the start
   thread_ = std::jthread([this](const std::stop_token& stop) {
     while (wait_unless_stopped(clock_, kInterval, stop)) tell();

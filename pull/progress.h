@@ -43,8 +43,8 @@ class FileProgress {
 
 class ProgressTicker {
  public:
-  // Tells `events` about each of `files` now, about what changed until it is destroyed, and then once
-  // more. Nobody else may call `events` in between.
+  // Tells `events` about each of `files` now, about what changed until it is destroyed, and then
+  // once more. Nobody else may call `events` in between.
   ProgressTicker(PullEvents& events, std::vector<std::shared_ptr<FileProgress>> files,
                  const base::Clock& clock);
   ~ProgressTicker();
