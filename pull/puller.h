@@ -44,8 +44,7 @@ struct PullRequest {
   Mode mode = Mode::kFetch;
   Recheck recheck = Recheck::kNo;
   PlainHttp plain_http = PlainHttp::kRefuse;
-  int small_files_at_once =
-      16;  // requests for small files under way together, --connections at most
+  int small_files_at_once = 16;  // requests for small files under way together
   // OVMS's part, kept with the ref; empty task: what an earlier pull said, else inferred as far as
   // this version can.
   std::string task;
