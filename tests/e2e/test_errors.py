@@ -100,7 +100,7 @@ def test_status_of_the_hub(hub, castool, target, status, exit_status, word):
     hub.add_repository("acme/m", models.small_repository())
     hub.fault({"status": status}, target=target, times=-1)
     fail(castool, "acme/m", exit_status, word)
-    assert len(hub.log(target=target)) <= 60  # gives up
+    assert len(hub.log(target=target)) <= 100  # gives up: 16 at once, a few times each
 
 
 # Rate limits

@@ -10,6 +10,7 @@ import random
 import shutil
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -245,6 +246,9 @@ def listed_models(mountpoint):
 def test_the_view_follows_pull_and_rm(pulled, hub, castool, mountpoint):
     castool.run("mount", mountpoint)
     hub.add_repository("acme/late", models.openvino_repository(seed=5))
+    # New models come last, and refs tell the time of their first pull in seconds.
+    second = int(time.time())
+    harness.wait_until(lambda: int(time.time()) > second, what="next second")
     open_file = os.open(mountpoint / "acme/small/weights.bin", os.O_RDONLY)
     try:
         castool.run("pull", "acme/late")

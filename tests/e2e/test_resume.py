@@ -23,26 +23,30 @@ class RunningPull:
     def __init__(self, castool, *words):
         self.process = castool.start("pull", "--json", *words, stdout=subprocess.PIPE,
                                      stderr=subprocess.PIPE)
-        self.completed = 0
-        self.last = {}
+        self.digest = ""
+        self.completed = 0  # bytes of the blob, as far as told
+
+    def look(self, line):
+        entry = json.loads(line)
+        if entry.get("digest") == self.digest:
+            self.completed = entry.get("completed", 0)
 
     def read_until(self, digest, completed):
-        """Until that many bytes of the blob are there; says how many."""
+        """Until that many bytes of the blob are there."""
+        self.digest = digest
         for line in self.process.stdout:
-            self.last = json.loads(line)
-            if self.last.get("digest") == digest:
-                self.completed = self.last.get("completed", 0)
-                if self.completed >= completed:
-                    return self.completed
+            self.look(line)
+            if self.completed >= completed:
+                return
         raise AssertionError(f"the pull ended at {self.completed}: {self.process.stderr.read()}")
 
     def send(self, number):
-        """Sends a signal; how many bytes it had told of, and how it ended."""
+        """Sends a signal; how it ended."""
         self.process.send_signal(number)
         out, self.err = self.process.communicate(timeout=60)
         for line in out.splitlines(keepends=True):
-            if line.endswith(b"\n") and "completed" in json.loads(line):
-                self.completed = json.loads(line)["completed"]
+            if line.endswith(b"\n"):
+                self.look(line)
         return self.process.returncode
 
     def finish(self):
@@ -63,7 +67,9 @@ def weights(hub):
 
 def assert_right(castool, hub, source, digest):
     checks.assert_same_file(checks.blob_path(castool.store, digest), source, hub)
-    assert list((castool.store / "partials").iterdir()) == []
+    # A kill just after the blob got its name may leave the small table of the transfer to gc.
+    left = [path for path in (castool.store / "partials").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in left) < 64 << 10, left
     assert castool.run("ls", "--json").json[0]["state"] == "complete"
 
 
