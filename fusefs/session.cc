@@ -57,6 +57,7 @@ base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, Mod
   fuse_args args{1, argv.data(), 0};
   session->session_.reset(
       ::fuse_session_new(&args, &session_ops(), session_ops_size(), &session->context_));
+  ::fuse_opt_free_args(&args);  // libfuse rewrites the vector on its heap
   if (!session->session_)
     return base::make_error(base::Code::kInternal, "libfuse refused to start");
   const std::string path = "/dev/fd/" + std::to_string(device.get());

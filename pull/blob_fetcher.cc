@@ -130,7 +130,7 @@ Status BlobFetcher::verify(const BlobRequest& request, IncomingBlob& blob, std::
   blob.hasher->wake();
   CASTOOL_ASSIGN(const Digest digest, blob.hasher->finish(stop));
   if (digest == request.key.digest) return blob.partial->publish(digest);
-  log_.warn("{}: the bytes that arrived hash to {}; looking for the bad chunks",
+  log_.info("{}: the bytes that arrived hash to {}; looking for the bad chunks",
             request.key.digest.text(), digest.text());
   return repair(request, blob, stop);
 }
@@ -148,7 +148,7 @@ Status BlobFetcher::repair(const BlobRequest& request, IncomingBlob& blob, std::
 
   CASTOOL_ASSIGN(const auto disputed, compare(request, blob.partial, stop));
   if (disputed.empty()) return reject(request, partial, digest, disputed);
-  log_.warn("two copies of {} differ at {}", request.key.digest.text(), list_chunks(disputed));
+  log_.info("two copies of {} differ at {}", request.key.digest.text(), list_chunks(disputed));
   blob.hasher.reset();
   for (const auto& chunk : disputed) CASTOOL_RETURN_IF_ERROR(partial.invalidate(chunk));
   CASTOOL_RETURN_IF_ERROR(download(request, blob, stop));

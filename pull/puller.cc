@@ -139,9 +139,7 @@ class Run {
     PulledModel pulled;
     pulled.name = name_;
     for (const auto& [digest, size] : distinct_) pulled.bytes += size;
-    pulled.now = std::chrono::duration_cast<std::chrono::seconds>(
-                     context_.clock.wall_now().time_since_epoch())
-                     .count();
+    pulled.now = context_.clock.wall_now();
     CASTOOL_ASSIGN(pulled.manifest, context_.store.put(source_.manifest_bytes(digests)));
     CASTOOL_ASSIGN(const auto old, old_record(context_, name_));
     const auto record = updated_record(old, request_, model_, pulled);

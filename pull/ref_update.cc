@@ -52,9 +52,13 @@ manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old
   record.bytes = pulled.bytes;
   record.bytes_present = pulled.bytes;
   record.files = model.files.size();
-  if (record.first_pulled_at == 0) record.first_pulled_at = pulled.now;
-  record.pulled_at = pulled.now;
-  record.last_used_at = pulled.now;
+  const auto since_epoch = pulled.now.time_since_epoch();
+  if (record.first_pulled_ns == 0) {
+    record.first_pulled_ns =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count();
+  }
+  record.pulled_at = std::chrono::duration_cast<std::chrono::seconds>(since_epoch).count();
+  record.last_used_at = record.pulled_at;
   if (!request.served_name.empty()) record.served_name = request.served_name;
   if (!request.task.empty()) record.task = request.task;
   if (record.task.empty()) record.task = infer_task(model);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "manifest/ref_record.h"
 #include "pull/model_source.h"
@@ -20,7 +21,7 @@ struct PulledModel {
   std::string name;
   base::Digest manifest;
   std::uint64_t bytes = 0;  // of distinct blobs
-  std::int64_t now = 0;     // seconds since the epoch
+  base::Clock::Wall now;
 };
 
 // A complete ref. Of `old`, when it is of the same model, options, task, pin and the time of the

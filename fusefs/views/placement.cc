@@ -108,8 +108,8 @@ std::vector<Place> place_all(std::span<const RefRecord> records, Layout layout) 
   places.reserve(records.size());
   for (const RefRecord& record : records) places.push_back({&record, {}, {}});
   std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
-    return std::tie(a.record->first_pulled_at, a.record->name) <
-           std::tie(b.record->first_pulled_at, b.record->name);
+    return std::tie(a.record->first_pulled_ns, a.record->name) <
+           std::tie(b.record->first_pulled_ns, b.record->name);
   });
   Ground ground(layout);
   for (Place& place : places) {

@@ -155,7 +155,7 @@ inline manifest::RefRecord hub_record(const std::string& name, const base::Diges
   record.revision = std::string(40, 'c');
   record.state = manifest::RefState::kComplete;
   record.manifest = manifest;
-  record.first_pulled_at = record.pulled_at = pulled_at;
+  record.first_pulled_ns = record.pulled_at = pulled_at;
   return record;
 }
 

@@ -20,7 +20,7 @@ RefRecord sample() {
   record.bytes_present = 5;
   record.files = 3;
   record.pinned = true;
-  record.first_pulled_at = 1'700'000'000;
+  record.first_pulled_ns = 1'700'000'000;
   record.pulled_at = 1'700'000'001;
   record.last_used_at = -1;
   record.served_name = "chat";
@@ -36,7 +36,7 @@ TEST(RefRecord, PrintsOneDocumentedLine) {
                 std::string(40, 'c') + R"(","kind":"hub","state":"complete","manifest":"sha256:)" +
                 std::string(64, 'a') +
                 R"(","bytes":9223372036854775807,"bytes_present":5,"files":3,"pinned":true,)"
-                R"("first_pulled_at":1700000000,"pulled_at":1700000001,"last_used_at":-1,)"
+                R"("first_pulled_ns":1700000000,"pulled_at":1700000001,"last_used_at":-1,)"
                 R"("served_name":"chat","task":"text_generation",)"
                 R"("options":{"max_num_seqs":"8","plugin_config":"{\"A\":\"\\\"é\"}"}})"
                 "\n");

@@ -156,7 +156,9 @@ TEST_F(HubPull, OfADryRunWritesNothing) {
   request_.mode = Mode::kFetch;
   ASSERT_TRUE(pull_text("acme/model"));
   request_.mode = Mode::kDryRun;
-  for (const auto& file : pull_text("acme/model")->planned) EXPECT_TRUE(file.present) << file.path;
+  const auto again = pull_text("acme/model");
+  ASSERT_TRUE(again);
+  for (const auto& file : again->planned) EXPECT_TRUE(file.present) << file.path;
 }
 
 TEST_F(HubPull, OfflineAsksNobody) {

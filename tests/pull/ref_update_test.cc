@@ -9,6 +9,9 @@ using manifest::HubSource;
 using manifest::OllamaSource;
 using manifest::RefRecord;
 
+// 1000 seconds and 7 nanoseconds after the epoch.
+constexpr base::Clock::Wall kNow{std::chrono::seconds(1000) + std::chrono::nanoseconds(7)};
+
 RemoteModel hub_model(std::initializer_list<const char*> paths) {
   RemoteModel model;
   model.kind = manifest::ModelKind::kHub;
@@ -46,14 +49,14 @@ TEST(InferTask, KnowsALanguageModelByItsFiles) {
 TEST(UpdatedRecord, OfAFirstPull) {
   const auto request = request_for(HubSource{"acme/m", "main"});
   const auto record = updated_record(std::nullopt, request, hub_model({"a", "b"}),
-                                     {"acme/m", base::Digest(), 77, 1000});
+                                     {"acme/m", base::Digest(), 77, kNow});
   EXPECT_EQ(record.name, "acme/m");
   EXPECT_EQ(record.source, manifest::source_text(request.source));
   EXPECT_EQ(record.state, manifest::RefState::kComplete);
   EXPECT_EQ(record.bytes, 77u);
   EXPECT_EQ(record.bytes_present, 77u);
   EXPECT_EQ(record.files, 2u);
-  EXPECT_EQ(record.first_pulled_at, 1000);
+  EXPECT_EQ(record.first_pulled_ns, 1'000'000'000'007);
   EXPECT_EQ(record.pulled_at, 1000);
   EXPECT_EQ(record.task, "");
 }
@@ -62,7 +65,7 @@ RefRecord earlier() {
   RefRecord old;
   old.name = "acme/m";
   old.source = manifest::source_text(HubSource{"acme/m", "v1"});
-  old.first_pulled_at = 10;
+  old.first_pulled_ns = 10;
   old.pulled_at = 20;
   old.pinned = true;
   old.served_name = "served";
@@ -75,8 +78,8 @@ TEST(UpdatedRecord, OfAnotherRevisionKeepsWhatTheUserSet) {
   auto request = request_for(HubSource{"acme/m", "v2"});
   request.options = {{"max_num_seqs", "16"}};
   const auto record =
-      updated_record(earlier(), request, hub_model({"a"}), {"acme/m", base::Digest(), 1, 1000});
-  EXPECT_EQ(record.first_pulled_at, 10);
+      updated_record(earlier(), request, hub_model({"a"}), {"acme/m", base::Digest(), 1, kNow});
+  EXPECT_EQ(record.first_pulled_ns, 10);
   EXPECT_EQ(record.pulled_at, 1000);
   EXPECT_TRUE(record.pinned);
   EXPECT_EQ(record.served_name, "served");
@@ -88,9 +91,9 @@ TEST(UpdatedRecord, OfAnotherRevisionKeepsWhatTheUserSet) {
 
 TEST(UpdatedRecord, OfAnotherModelStartsAnew) {
   const auto record = updated_record(earlier(), request_for(HubSource{"acme/other", "main"}),
-                                     hub_model({"a"}), {"acme/m", base::Digest(), 1, 1000});
+                                     hub_model({"a"}), {"acme/m", base::Digest(), 1, kNow});
   EXPECT_FALSE(record.pinned);
-  EXPECT_EQ(record.first_pulled_at, 1000);
+  EXPECT_EQ(record.first_pulled_ns, 1'000'000'000'007);
   EXPECT_TRUE(record.options.empty());
   EXPECT_EQ(record.task, "");
 }
