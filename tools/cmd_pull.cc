@@ -13,6 +13,7 @@
 #include "tools/pull_reporter.h"
 #include "tools/pull_request.h"
 #include "tools/quantity.h"
+#include "tools/scratch_directory.h"
 #include "tools/signals.h"
 #include "tools/table.h"
 #include "tools/version.h"
@@ -100,15 +101,31 @@ int pull_all(const std::vector<NamedRequest>& requests, const pull::PullContext&
 
 struct Prepared {
   pull::Origins origins;
+  std::optional<ScratchDirectory> scratch;
   std::unique_ptr<cas::Store> store;
 };
 
-Result<Prepared> prepare(CommandContext& context) {
+// A dry run writes nothing: without a store it looks at an empty one that goes away again.
+Status open_for_looking(Prepared& prepared, CommandContext& context) {
+  CASTOOL_ASSIGN(prepared.store, open_store_if_any(context));
+  if (prepared.store != nullptr) return base::ok();
+  CASTOOL_ASSIGN(auto scratch, ScratchDirectory::create());
+  prepared.scratch.emplace(std::move(scratch));
+  CASTOOL_ASSIGN(prepared.store, cas::Store::open(prepared.scratch->path(), cas::Access::kWrite,
+                                                  context.files, context.clock, context.log));
+  return base::ok();
+}
+
+Result<Prepared> prepare(bool dry_run, CommandContext& context) {
   Prepared prepared;
   CASTOOL_ASSIGN(prepared.origins, read_origins(context.variables));
   CASTOOL_ASSIGN(prepared.origins.hub_token,
                  load_hub_token(context.arguments, context.variables, context.log));
-  CASTOOL_ASSIGN(prepared.store, open_store(context, cas::Access::kWrite));
+  if (dry_run) {
+    CASTOOL_RETURN_IF_ERROR(open_for_looking(prepared, context));
+  } else {
+    CASTOOL_ASSIGN(prepared.store, open_store(context, cas::Access::kWrite));
+  }
   return prepared;
 }
 
@@ -126,7 +143,7 @@ int run_pull(const PullArguments& arguments, CommandContext& context) {
     if (!request) return report_error(context, where, request.error());
     requests.push_back({where, *std::move(request)});
   }
-  auto prepared = prepare(context);
+  auto prepared = prepare(arguments.dry_run, context);
   if (!prepared) return report_error(context, "pull", prepared.error());
   auto refs = cas::RefStore::open(*prepared->store, context.settings.ns);
   if (!refs) return report_error(context, "pull", refs.error());
