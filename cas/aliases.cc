@@ -26,7 +26,7 @@ base::Status Store::put_alias(const std::string& origin_key, const base::GitOid&
   const std::string tmp = unique_tmp_path();
   CASTOOL_RETURN_IF_ERROR(files().make_dir(dir(), alias_dir(origin_key), kDirectoryMode));
   CASTOOL_RETURN_IF_ERROR(files().symlink(digest.text(), dir(), tmp));
-  const base::Status status =
+  base::Status status =
       files().rename(dir(), tmp, dir(), alias_path(origin_key, oid), base::IfExists::kReplace);
   if (!status) (void)files().unlink(dir(), tmp);
   return status;

@@ -82,7 +82,7 @@ base::Status RefStore::remove(const std::string& name) {
   CASTOOL_RETURN_IF_ERROR(store_->require_writable());
   CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
   const std::string dir = namespace_dir(ns_);
-  const base::Status removed = store_->files().unlink(store_->dir(), dir + "/" + file);
+  base::Status removed = store_->files().unlink(store_->dir(), dir + "/" + file);
   if (!removed) {
     if (removed.error().sys_errno != ENOENT) return removed;
     return base::make_error(base::Code::kNotFound, "there is no model named " + name);

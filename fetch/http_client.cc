@@ -99,7 +99,7 @@ HttpClient::HttpClient(Transport& transport, Clock& clock, base::Log& log,
     : state_(std::make_unique<State>(transport, clock, log, std::move(backoff))) {}
 HttpClient::~HttpClient() = default;
 
-Result<HttpResponse> HttpClient::fetch(HttpRequest request, const FetchOptions& options,
+Result<HttpResponse> HttpClient::fetch(const HttpRequest& request, const FetchOptions& options,
                                        std::stop_token stop) {
   std::string body;
   const auto restart = [&body]() -> base::Status {
@@ -116,7 +116,7 @@ Result<HttpResponse> HttpClient::fetch(HttpRequest request, const FetchOptions& 
   return response;
 }
 
-Result<HttpResponse> HttpClient::fetch_to(HttpRequest request, const FetchOptions& options,
+Result<HttpResponse> HttpClient::fetch_to(const HttpRequest& request, const FetchOptions& options,
                                           const std::function<base::Status()>& restart,
                                           const BodySink& sink, std::stop_token stop) {
   return state_->fetch(

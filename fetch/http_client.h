@@ -62,14 +62,14 @@ class HttpClient {
   // transport failures and what remains after the retries are errors: kUnavailable, kRateLimited,
   // kCancelled, kUnauthorized (proxy 407), kUsage (an URL that is none). Errors name the redacted
   // URL.
-  [[nodiscard]] base::Result<HttpResponse> fetch(HttpRequest request, const FetchOptions& options,
-                                                 std::stop_token stop);
+  [[nodiscard]] base::Result<HttpResponse> fetch(const HttpRequest& request,
+                                                 const FetchOptions& options, std::stop_token stop);
 
   // The same with the body given to `sink` as it arrives (redirect bodies and non-2xx bodies are
   // not). `restart` is called before each attempt, so the receiver can begin again; `sink` is
   // called on the transport's thread, and its error ends the call at once.
   using BodySink = std::function<base::Status(std::span<const std::byte>)>;
-  [[nodiscard]] base::Result<HttpResponse> fetch_to(HttpRequest request,
+  [[nodiscard]] base::Result<HttpResponse> fetch_to(const HttpRequest& request,
                                                     const FetchOptions& options,
                                                     const std::function<base::Status()>& restart,
                                                     const BodySink& sink, std::stop_token stop);

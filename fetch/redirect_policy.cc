@@ -8,7 +8,7 @@
 namespace castool::fetch {
 namespace {
 
-base::Error refused(std::string why, std::string_view url) {
+base::Error refused(const std::string& why, std::string_view url) {
   base::Error error = base::make_error(base::Code::kUnavailable, "redirect refused: " + why);
   error.url = redacted(url);
   return error;

@@ -134,7 +134,7 @@ Decision after_wrong_size(TransferHistory& history, double jitter) {
 }
 
 std::string describe(const Outcome& outcome, const std::string& detail) {
-  const auto with_detail = [&](std::string text) {
+  const auto with_detail = [&](const std::string& text) {
     return detail.empty() ? text : text + ": " + detail;
   };
   switch (outcome.end) {

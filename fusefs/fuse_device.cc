@@ -54,6 +54,7 @@ Result<pid_t> spawn_fusermount(const std::vector<std::string>& arguments, int so
   std::vector<char*> argv;
   std::vector<std::string> words = arguments;
   words.insert(words.begin(), kFusermount);
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   std::string comm = fmt::format("_FUSE_COMMFD={}", kSocketNumber);

@@ -47,7 +47,7 @@ class [[nodiscard]] Answer : public tl::expected<T, Errno> {
  public:
   using tl::expected<T, Errno>::expected;
   Answer(Errno e) : tl::expected<T, Errno>(tl::unexpect, e) {}
-  Answer(tl::unexpected<Errno> e) : tl::expected<T, Errno>(std::move(e)) {}
+  Answer(tl::unexpected<Errno> e) : tl::expected<T, Errno>(e) {}
 };
 
 // What a LOOKUP gives. A null node is a name that is not there, which may be cached too.

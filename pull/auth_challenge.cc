@@ -91,9 +91,13 @@ std::vector<std::string> split_scopes(std::string_view text) {
 }
 
 void set_parameter(BearerChallenge& challenge, std::string_view name, std::string value) {
-  if (name == "realm") challenge.realm = std::move(value);
-  if (name == "service") challenge.service = std::move(value);
-  if (name == "scope") challenge.scopes = split_scopes(value);
+  if (name == "realm") {
+    challenge.realm = std::move(value);
+  } else if (name == "service") {
+    challenge.service = std::move(value);
+  } else if (name == "scope") {
+    challenge.scopes = split_scopes(value);
+  }
 }
 
 std::optional<BearerChallenge> parse_value(std::string_view text) {

@@ -103,7 +103,7 @@ Result<fetch::HttpResponse> HubClient::ask_api(const std::string& url, std::stop
   request.reach = response.stopped_at->reach;
   options.redirects = fetch::Redirects::kFollow;
   options.credential = nullptr;
-  return http_.fetch(std::move(request), options, stop);
+  return http_.fetch(request, options, stop);
 }
 
 template <class Parse>
@@ -217,8 +217,7 @@ Status HubClient::read(const HubFile& file, const std::function<Status()>& resta
   fetch::FetchOptions options;
   options.credential = &access_.credential;
   options.max_body = std::max<std::uint64_t>(file.size, options.max_body);
-  CASTOOL_ASSIGN(const auto response,
-                 http_.fetch_to(std::move(request), options, restart, sink, stop));
+  CASTOOL_ASSIGN(const auto response, http_.fetch_to(request, options, restart, sink, stop));
   if (response.head.status == 200) return base::ok();
   return hub_error(hub_answer(response), question(file.repo, file.commit, file.path));
 }

@@ -146,7 +146,7 @@ Result<std::string> OllamaAuth::ask_token(const fetch::Headers& answer,
     request.headers = {};
     options.credential = &credential;
   }
-  CASTOOL_ASSIGN(const auto response, http_.fetch(std::move(request), options, std::move(stop)));
+  CASTOOL_ASSIGN(const auto response, http_.fetch(request, options, std::move(stop)));
   if (response.head.status == 200) return parse_token_answer(response.body);
   const std::string sentence = manifest::error_sentence(response.body);
   return make_error(Code::kUnauthorized,

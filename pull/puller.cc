@@ -18,9 +18,7 @@
 namespace castool::pull {
 namespace {
 
-using base::Code;
 using base::Digest;
-using base::make_error;
 using base::Result;
 using base::Status;
 

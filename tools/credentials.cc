@@ -70,7 +70,7 @@ Result<std::string> checked(std::string token, std::string_view where) {
 }
 
 std::string default_token_path(const Variables& variables) {
-  if (const auto path = variable(variables, "HF_TOKEN_PATH"); !path.empty()) return path;
+  if (auto path = variable(variables, "HF_TOKEN_PATH"); !path.empty()) return path;
   if (const auto home = variable(variables, "HF_HOME"); !home.empty()) return home + "/token";
   if (const auto cache = variable(variables, "XDG_CACHE_HOME"); !cache.empty()) {
     return cache + "/huggingface/token";

@@ -69,7 +69,7 @@ std::optional<double> remaining_seconds(std::uint64_t done, std::uint64_t total,
   return static_cast<double>(total - done) / bytes_per_second;
 }
 
-ProgressState::ProgressState(std::string title, Instant start)
+ProgressState::ProgressState(const std::string& title, Instant start)
     : title_(printable(title)), start_(start) {
   meter_.add(start, 0);
 }

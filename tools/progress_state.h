@@ -36,7 +36,7 @@ class RateMeter {
 class ProgressState {
  public:
   // `title` is the model that is pulled, `start` the beginning of the clock.
-  ProgressState(std::string title, Instant start);
+  ProgressState(const std::string& title, Instant start);
 
   // What is being done, for when no bytes move: "verifying sha256 digest".
   void set_status(std::string text) { status_ = std::move(text); }

@@ -15,6 +15,7 @@ import subprocess
 import time
 import urllib.request
 
+TMP_NAME = "tmp"  # of castool's TMPDIR
 
 def wait_until(condition, seconds=20, what="condition"):
     """Polls a condition that has no event to wait for; fails the test when it does not come true."""
@@ -67,14 +68,15 @@ class Castool:
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder / "home"),
-            "TMPDIR": str(self.folder),
+            "TMPDIR": str(self.folder / TMP_NAME),
             "CASTOOL_STORE": str(self.store),
             "LC_ALL": "C.UTF-8",
         }
         for name, value in os.environ.items():
             if name.endswith("SAN_OPTIONS"):
                 self.environment[name] = value
-        (self.folder / "home").mkdir(parents=True, exist_ok=True)
+        for name in ("home", TMP_NAME):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     @property
     def binary(self):

@@ -185,12 +185,12 @@ TEST_F(HttpClientTest, DoesNotWaitPastTheCap) {
 
 TEST_F(HttpClientTest, SharesTheBackOffOfAHost) {
   const auto backoff = std::make_shared<HostBackoff>();
-  backoff->defer({"https", "hub.example", 443}, clock_.now() + std::chrono::milliseconds(50));
+  const auto begin = clock_.now();
+  backoff->defer({"https", "hub.example", 443}, begin + std::chrono::milliseconds(50));
   ScriptedTransport transport([](const HttpRequest&) { return answer(200); });
   HttpClient client(transport, clock_, *log_, backoff);
   HttpRequest request;
   request.url = "https://hub.example/a";
-  const auto begin = clock_.now();
   ASSERT_TRUE(client.fetch(request, {}, {}));
   EXPECT_GE(clock_.now() - begin, std::chrono::milliseconds(50));
   backoff->defer({"https", "hub.example", 443}, clock_.now() + std::chrono::hours(1));
