@@ -82,7 +82,7 @@ class Bench:
         print(f"  {name}: {self.size / run.seconds / 1e9:.2f} GB/s", file=sys.stderr)
 
     def download(self, name, words, target):
-        measure.settle()
+        measure.settle(self.folder, self.size)
         run = measure.command(words)
         if target.stat().st_size != self.size:
             raise SystemExit(f"{name} left {target.stat().st_size} bytes")
@@ -91,7 +91,7 @@ class Bench:
 
     def pull(self):
         shutil.rmtree(self.castool.store, ignore_errors=True)
-        measure.settle()
+        measure.settle(self.folder, self.size)
         self.note("castool pull", measure.command(
             [self.castool.binary, "-q", "pull", "--insecure",
              f"http://127.0.0.1:{self.nginx.port}/library/big:latest"],
