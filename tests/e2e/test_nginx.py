@@ -84,8 +84,9 @@ def test_compression_of_the_server_is_not_asked_for(nginx, castool, registry_roo
 def test_a_limit_of_connections(nginx, castool, registry_root):
     root, _, layers = registry_root
     castool.environment["CASTOOL_TIME_SCALE"] = "0.05"
-    # Whatever comes on a third connection at the same time gets 503.
-    server = nginx(root, "limit_conn few 2; limit_rate 16m;",
+    # Whatever comes on a third connection at the same time gets 503. nginx sends the bytes of the
+    # first second at once: a range has to be longer than that for requests to overlap.
+    server = nginx(root, f"limit_conn few 2; limit_rate {checks.scaled(8 * MIB)};",
                    "limit_conn_zone $binary_remote_addr zone=few:1m;")
     pull(castool, server)
     assert_layers(castool, layers)
