@@ -73,7 +73,7 @@ PLANTED = [
     ("check_banned_calls", "cas/a.cc", "files.rename(a, b);\nfile_system(1);\n", None),
     ("check_addresses", "docs/a.md", "see /" "home/me/notes\n", "somebody's machine"),
     ("check_addresses", "tools/get", "curl https://" "mirror.acme.io/x\n", "no host that this"),
-    ("check_addresses", "docs/a.md", "https://huggingface.co/a http://127.0.0.1:80/work/x\n", None),
+    ("check_addresses", "docs/a.md", "https://huggingface.co/a http://127.0.0.1:80/models/x\n", None),
 ]
 
 
