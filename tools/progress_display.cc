@@ -54,6 +54,7 @@ struct ProgressDisplay::State {
   void run();
   void paint(const std::vector<std::string>& notes, const std::vector<std::string>& lines);
   [[nodiscard]] std::vector<std::string> lines_to_show() CASTOOL_REQUIRES(mutex);
+  void note_progress() CASTOOL_REQUIRES(mutex);
 
   // Constant after construction.
   const ProgressStyle style;
@@ -74,17 +75,23 @@ struct ProgressDisplay::State {
   std::thread thread;
 };
 
-std::vector<std::string> ProgressDisplay::State::lines_to_show() {
+// A log gets its line of progress when one is due.
+void ProgressDisplay::State::note_progress() {
   const Instant now = clock.now();
+  if (progress.total() > 0 && pacer.due(now, progress.percent())) {
+    notes.push_back("castool: " + progress.summary(now));
+  }
+}
+
+std::vector<std::string> ProgressDisplay::State::lines_to_show() {
   if (style == ProgressStyle::kBars) {
     const Extent extent = terminal_extent(fd);
     // One column less: a full line would make some terminals wrap.
     return ending ? std::vector<std::string>{}
-                  : progress.bars(extent.columns - 1, extent.rows - 1, now);
+                  : progress.bars(extent.columns - 1, extent.rows - 1, clock.now());
   }
-  if (!ending && progress.total() > 0 && pacer.due(now, progress.percent())) {
-    notes.push_back("castool: " + progress.summary(now));
-  }
+  // Once all bytes are in, a status says what goes on; 100 % after it would mislead.
+  if (!ending && progress.completed() < progress.total()) note_progress();
   return {};
 }
 
@@ -146,6 +153,7 @@ void ProgressDisplay::status(const std::string& text) {
   state_->progress.set_status(text);
   // A log gets each status once; on a terminal it is part of what is painted.
   if (state_->style == ProgressStyle::kLines && text != state_->last_status) {
+    state_->note_progress();
     state_->notes.push_back("castool: " + printable(state_->title + ": " + text));
   }
   state_->last_status = text;

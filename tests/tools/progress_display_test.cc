@@ -5,17 +5,20 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 #include <functional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
+#include "tests/support/fake_clock.h"
 
 namespace castool::tools {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 // Everything that can be read now.
 std::string drain(int fd) {
@@ -65,6 +68,32 @@ TEST(ProgressDisplay, WritesPlainLinesIntoALog) {
             "castool: a/b: pulling manifest\n"
             "castool: a warning\n"
             "castool: a/b: writing manifest\n");
+}
+
+TEST(ProgressDisplay, TellsOfAllBytesBeforeTheStatusThatFollows) {
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const base::UniqueFd reading(ends[0]), writing(ends[1]);
+  castool::testing::FakeClock clock;
+  ProgressDisplay display(ProgressStyle::kLines, writing.get(), "a/b", clock);
+  clock.advance(std::chrono::seconds(2));
+  display.progress("x", 100, 100);
+  display.status("writing manifest");
+  clock.advance(std::chrono::minutes(1));
+  // Once the second note is out, the thread has looked at the clock at least once after the first.
+  std::string text;
+  for (const char* note : {"first note\n", "second note\n"}) {
+    display.note(std::string(note, std::strlen(note) - 1));
+    std::array<char, 4096> buffer = {};
+    while (text.find(note) == std::string::npos) {
+      const ssize_t count = ::read(reading.get(), buffer.data(), buffer.size());
+      ASSERT_GT(count, 0);
+      text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+  }
+  EXPECT_THAT(text, MatchesRegex("castool: a/b: 100%, [^\n]*\n"
+                                 "castool: a/b: writing manifest\n"
+                                 "first note\nsecond note\n"));
 }
 
 TEST(ProgressDisplay, LeavesACleanTerminal) {
