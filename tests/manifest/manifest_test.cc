@@ -1,7 +1,7 @@
 #include "manifest/manifest.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -286,14 +286,15 @@ TEST(HubManifest, LargestTreeParsesInTime) {
     manifest.files.back().git_oid = base::GitOid{};
   }
   const std::string bytes = print_hub_manifest(manifest);
-  const auto start = std::chrono::steady_clock::now();
+  // Processor time: a busy machine must not decide.
+  const std::clock_t start = std::clock();
   const auto again = parse_hub_manifest(bytes);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->files.size(), 200'000u);
-  RecordProperty("milliseconds", static_cast<int>(took.count() * 1000));
+  RecordProperty("milliseconds", static_cast<int>(seconds * 1000));
   // Far above what it takes, for debug builds and sanitizers; it guards against quadratic time.
-  EXPECT_LT(took.count(), 30.0);
+  EXPECT_LT(seconds, 30.0);
   manifest.files.push_back(file("z", 'a', 1));
   EXPECT_FALSE(parse_hub_manifest(print_hub_manifest(manifest)));
 }

@@ -1,0 +1,67 @@
+"""What the bench pulls: a static registry for nginx, whose models have one or more large layers."""
+
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+
+import harness
+
+MIB = 1 << 20
+
+
+class Registry:
+    """A folder laid out as a registry; nginx needs nothing else to serve it."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def add_model(self, name, sizes):
+        """library/NAME:latest with layers of random bytes; gives [(path, hex digest)]."""
+        blobs = self.folder / f"v2/library/{name}/blobs"
+        manifests = self.folder / f"v2/library/{name}/manifests"
+        blobs.mkdir(parents=True)
+        manifests.mkdir()
+        config = b"{}"
+        config_hex = hashlib.sha256(config).hexdigest()
+        (blobs / f"sha256:{config_hex}").write_bytes(config)
+        layers = [self._add_blob(blobs, size) for size in sizes]
+        (manifests / "latest").write_text(json.dumps({
+            "schemaVersion": 2,
+            "mediaType": harness.DockerRegistry.MANIFEST_TYPE,
+            "config": {"mediaType": "application/vnd.docker.container.image.v1+json",
+                       "digest": f"sha256:{config_hex}", "size": len(config)},
+            "layers": [{"mediaType": "application/vnd.ollama.image.model",
+                        "digest": f"sha256:{digest}", "size": size}
+                       for (_, digest), size in zip(layers, sizes)],
+        }))
+        return layers
+
+    @staticmethod
+    def _add_blob(folder, size):
+        draft = folder / "draft"
+        digest = hashlib.sha256()
+        with open(draft, "wb") as file:
+            for start in range(0, size, 4 * MIB):
+                block = os.urandom(min(4 * MIB, size - start))
+                digest.update(block)
+                file.write(block)
+        blob = folder / f"sha256:{digest.hexdigest()}"
+        draft.rename(blob)
+        return blob, digest.hexdigest()
+
+
+class Link:
+    """castool-test-link before a port: `rtt_ms` round trip, `bytes_per_second` for all together."""
+
+    def __init__(self, program, to, rtt_ms, bytes_per_second):
+        self.process = subprocess.Popen(
+            [program, "--to", str(to), "--delay-ms", str(rtt_ms // 2),
+             "--bytes-per-second", str(bytes_per_second)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
