@@ -16,6 +16,7 @@ using base::Clock;
 
 constexpr std::chrono::seconds kConnectTimeout{10};
 constexpr long kReceiveBuffer = 512 * 1024;
+static_assert(CURL_ERROR_SIZE == 256);
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
@@ -28,7 +29,15 @@ long milliseconds(Clock::Duration duration) {
   return static_cast<long>(std::clamp<std::int64_t>(count, 1, 24 * 3600 * 1000));
 }
 
-TransferEnd end_of(CURLcode code) {
+// A handshake that was cut off is a broken connection; one that failed will fail again. libcurl has
+// one code for both, and OpenSSL's "error:" only in the text of the second.
+TransferEnd end_of_handshake(std::string_view why) {
+  const bool failed = why.find("error:") != std::string_view::npos &&
+                      why.find("unexpected eof") == std::string_view::npos;
+  return failed ? TransferEnd::kTls : TransferEnd::kConnect;
+}
+
+TransferEnd end_of(CURLcode code, std::string_view why) {
   switch (code) {
     case CURLE_OK: return TransferEnd::kComplete;
     case CURLE_ABORTED_BY_CALLBACK:
@@ -39,7 +48,7 @@ TransferEnd end_of(CURLcode code) {
     case CURLE_PROXY:
     case CURLE_OPERATION_TIMEDOUT: return TransferEnd::kConnect;  // our only timer is connecting
     case CURLE_COULDNT_RESOLVE_HOST: return TransferEnd::kDns;
-    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CONNECT_ERROR: return end_of_handshake(why);
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:
     case CURLE_SSL_CERTPROBLEM:
@@ -97,6 +106,7 @@ void CurlTransfer::configure(const CurlConfig& config) {
   curl_easy_setopt(handle_, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(handle_, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(handle_, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  curl_easy_setopt(handle_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(handle_, CURLOPT_HTTP09_ALLOWED, 0L);
   curl_easy_setopt(handle_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(handle_, CURLOPT_BUFFERSIZE, kReceiveBuffer);
@@ -108,6 +118,7 @@ void CurlTransfer::configure(const CurlConfig& config) {
   curl_easy_setopt(handle_, CURLOPT_USERAGENT, config.user_agent.c_str());
   if (!config.ca_file.empty()) curl_easy_setopt(handle_, CURLOPT_CAINFO, config.ca_file.c_str());
   if (!config.ca_dir.empty()) curl_easy_setopt(handle_, CURLOPT_CAPATH, config.ca_dir.c_str());
+  curl_easy_setopt(handle_, CURLOPT_ERRORBUFFER, error_text_.data());
   curl_easy_setopt(handle_, CURLOPT_PRIVATE, this);
   curl_easy_setopt(handle_, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header_line);
   curl_easy_setopt(handle_, CURLOPT_HEADERDATA, this);
@@ -120,9 +131,6 @@ void CurlTransfer::configure(const CurlConfig& config) {
 void CurlTransfer::configure_request() {
   curl_easy_setopt(handle_, CURLOPT_URL, request_.url.c_str());
   if (request_.method == Method::kHead) curl_easy_setopt(handle_, CURLOPT_NOBODY, 1L);
-  curl_easy_setopt(
-      handle_, CURLOPT_HTTP_VERSION,
-      static_cast<long>(request_.range ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
   const auto add = [this](const std::string& line) {
     curl_slist* longer = curl_slist_append(header_list_, line.c_str());
     if (longer != nullptr) header_list_ = longer;
@@ -153,14 +161,18 @@ std::optional<Clock::Monotonic> CurlTransfer::stall_deadline() const {
 
 void CurlTransfer::finish_with_code(int curl_code) {
   const auto code = static_cast<CURLcode>(curl_code);
+  const std::string why = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
   long connect_status = 0;
   curl_easy_getinfo(handle_, CURLINFO_HTTP_CONNECTCODE, &connect_status);
-  if (code != CURLE_OK && connect_status == 407) {
+  // Some proxies say 401 to a wrong password.
+  if (code != CURLE_OK && (connect_status == 407 || connect_status == 401)) {
     finish(TransferEnd::kProxyRefused, "proxy authentication required");
+  } else if (code != CURLE_OK && connect_status >= 300) {
+    finish(TransferEnd::kConnect, why);
   } else if (code == CURLE_OK && !head_done_) {
     finish(TransferEnd::kReset, "no answer");
   } else {
-    finish(end_of(code), code == CURLE_OK ? "" : curl_easy_strerror(code));
+    finish(end_of(code, why), code == CURLE_OK ? std::string() : why);
   }
 }
 

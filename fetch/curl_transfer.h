@@ -2,6 +2,7 @@
 // Lives on the transport's loop thread; only the constructor may run elsewhere.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -70,6 +71,8 @@ class CurlTransfer {
   base::Clock& clock_;
   void* handle_ = nullptr;
   curl_slist* header_list_ = nullptr;
+  std::array<char, 256>
+      error_text_{};  // CURL_ERROR_SIZE; libcurl writes here until the handle goes
   ResponseHead head_;
   std::size_t head_bytes_ = 0;
   std::uint64_t body_bytes_ = 0;

@@ -102,7 +102,10 @@ void DownloadJob::apply(const Decision& decision, const Active& active, const Ou
   last_failure_ = why;
   Error error = base::make_error(decision.code, why);
   error.url = redacted(active.hop.url);
-  if (decision.step == Step::kGiveUp) return fail(std::move(error));
+  if (decision.step == Step::kGiveUp) {
+    error.hint = hint_for(outcome, core_.clock.wall_now());
+    return fail(std::move(error));
+  }
   ++core_.retries;
   if (decision.step == Step::kResolve) address_is_stale_ = true;
   incident_ = launched_;
@@ -132,6 +135,8 @@ void DownloadJob::requeue(Work work, Monotonic not_before) {
 Outcome DownloadJob::outcome_of(const RangeTransfer& transfer) const {
   Outcome outcome;
   outcome.end = transfer.result().end;
+  // Row 59: a name that was known before is not wrong, it is the network that is away.
+  if (outcome.end == TransferEnd::kDns && seen_written_ > 0) outcome.end = TransferEnd::kConnect;
   outcome.reused_connection = transfer.result().reused_connection;
   outcome.bytes_arrived = transfer.bytes_written() >= kRealProgress;
   if (transfer.head()) {

@@ -36,16 +36,6 @@ bool is_encoded(const ResponseHead& head) {
   return encoding && !encoding->empty() && *encoding != "identity";
 }
 
-std::string hint_for(const Outcome& outcome) {
-  switch (outcome.end) {
-    case TransferEnd::kDns:
-    case TransferEnd::kConnect: return "check the network and the proxy settings";
-    case TransferEnd::kTls: return "check the clock of this machine, and SSL_CERT_FILE";
-    case TransferEnd::kProxyRefused: return "put a user name and password into the proxy variable";
-    default: return outcome.status == 429 ? "wait some minutes and run it again" : "";
-  }
-}
-
 }  // namespace
 
 struct HttpClient::State {
@@ -135,7 +125,8 @@ Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
                                                    call.options.longest_wait, jitter());
     const std::string why = describe(tried.outcome, tried.detail);
     if (decision.step == Step::kGiveUp) {
-      return about(base::make_error(decision.code, why, hint_for(tried.outcome)), tried.url);
+      return about(base::make_error(decision.code, why, hint_for(tried.outcome, clock.wall_now())),
+                   tried.url);
     }
     const auto until = clock.now() + clock.scaled(decision.wait);
     if (tried.outcome.status != 0) {

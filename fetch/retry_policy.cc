@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/chrono.h>
+
 namespace castool::fetch {
 namespace {
 
@@ -150,6 +152,26 @@ std::string describe(const Outcome& outcome, const std::string& detail) {
     case TransferEnd::kForbidden: return with_detail("the host has a private address");
   }
   return "failed";
+}
+
+std::string hint_for(const Outcome& outcome, base::Clock::Wall now) {
+  switch (outcome.end) {
+    case TransferEnd::kDns:
+    case TransferEnd::kConnect: return "check the network and the proxy settings";
+    case TransferEnd::kTls:
+      return fmt::format(
+          "check SSL_CERT_FILE, and this machine's clock: it says {:%Y-%m-%dT%H:%M:%SZ}",
+          fmt::gmtime(base::Clock::Wall::clock::to_time_t(now)));
+    case TransferEnd::kProxyRefused:
+      return "put the right user name and password into the proxy variable";
+    case TransferEnd::kComplete:
+    case TransferEnd::kAborted:
+    case TransferEnd::kReset:
+    case TransferEnd::kStalled:
+    case TransferEnd::kProtocol:
+    case TransferEnd::kForbidden: break;
+  }
+  return outcome.status == 429 ? "wait some minutes and run it again" : "";
 }
 
 }  // namespace castool::fetch

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "fetch/http.h"
 
@@ -67,5 +68,8 @@ struct TransferHistory {
 
 // "connection refused", "status 503", …: why a request failed, for messages.
 [[nodiscard]] std::string describe(const Outcome& outcome, const std::string& detail);
+// What a person can do about it, or empty. `now` is what this machine takes the time to be: the
+// validity of certificates is judged by it.
+[[nodiscard]] std::string hint_for(const Outcome& outcome, base::Clock::Wall now);
 
 }  // namespace castool::fetch

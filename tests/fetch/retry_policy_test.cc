@@ -151,6 +151,15 @@ TEST(WrongAnswers, EndAfterThreeAndWrongSizesAfterTwo) {
   EXPECT_EQ(last.code, Code::kDigestMismatch);
 }
 
+TEST(Hints, NameTheClockForTlsAndTheVariableForAProxy) {
+  const auto now = base::Clock::Wall(seconds(1'000'000'000));
+  EXPECT_NE(hint_for(ended(TransferEnd::kTls), now).find("2001-09-09T01:46:40Z"),
+            std::string::npos);
+  EXPECT_NE(hint_for(ended(TransferEnd::kProxyRefused), now).find("password"), std::string::npos);
+  EXPECT_NE(hint_for(status(429), now), "");
+  EXPECT_EQ(hint_for(status(404), now), "");
+}
+
 TEST(FinalStatus, ServerErrorsAndRateLimitsAreNot) {
   for (const int code : {200, 204, 206, 301, 400, 401, 403, 404, 416, 451}) {
     EXPECT_TRUE(is_final_status(code)) << code;
