@@ -73,7 +73,7 @@ std::optional<Epoch> decode_epoch(std::span<const std::byte> bytes) {
   if (bytes.size() < kEpochSize) return std::nullopt;
   if (get_le<std::uint64_t>(bytes, 24) != xxh3(bytes.first(24))) return std::nullopt;
   const auto state = get_le<std::uint32_t>(bytes, 16);
-  if (state < 1 || state > 3) return std::nullopt;
+  if (state < 1 || state > 2) return std::nullopt;
   Epoch epoch;
   std::ranges::copy(bytes.first(epoch.boot.size()), epoch.boot.begin());
   epoch.state = static_cast<EpochState>(state);

@@ -6,7 +6,7 @@
 //             u32:origin length, origin (at most 2048 bytes), zeros, u64:XXH3 of the 4088 bytes
 //             before
 //   epoch   = offset 4096, 32 bytes, rewritten in place:
-//             16:boot id u32:state(1 dirty, 2 clean, 3 sealed) u32:0 u64:XXH3 of the 24 bytes
+//             16:boot id u32:state(1 dirty, 2 clean) u32:0 u64:XXH3 of the 24 bytes
 //             before
 //   pids    = offset 4608, 256 times u32:pid; counts only while the slot's lock is held
 //   records = offset 8192, one per chunk, 16 bytes, never across a page:
@@ -61,9 +61,8 @@ struct TableHeader {
 using BootId = std::array<std::byte, 16>;
 
 enum class EpochState : std::uint32_t {
-  kDirty = 1,   // bytes may have been written that are not on disk yet
-  kClean = 2,   // closed after everything was synced
-  kSealed = 3,  // being published: no chunk may be claimed or dropped any more
+  kDirty = 1,  // bytes may have been written that are not on disk yet
+  kClean = 2,  // closed after everything was synced
 };
 
 struct Epoch {

@@ -47,7 +47,8 @@ base::Result<Ingest> Store::begin_ingest() {
 
 base::Status Ingest::append(std::span<const std::byte> bytes) {
   State& state = *state_;
-  CASTOOL_RETURN_IF_ERROR(state.store.files().write_at(state.fd.get(), state.size, bytes));
+  const base::Status written = state.store.files().write_at(state.fd.get(), state.size, bytes);
+  if (!written) return explain_no_space(written.error(), state.store, bytes.size());
   state.sha256.update(bytes);
   while (!bytes.empty()) {
     const auto room = kChunkSize - state.size % kChunkSize;

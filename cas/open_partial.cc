@@ -120,7 +120,8 @@ base::Status Opening::fill(const std::string& tmp) {
   CASTOOL_ASSIGN(const base::UniqueFd data,
                  files_.open(store_.dir(), tmp + "/" + kDataFile, flags, kWorkMode));
   if (preallocate_ == Preallocate::kYes) {
-    CASTOOL_RETURN_IF_ERROR(files_.allocate(data.get(), key_.size));
+    const base::Status reserved = files_.allocate(data.get(), key_.size);
+    if (!reserved) return explain_no_space(reserved.error(), store_, key_.size);
   } else {
     CASTOOL_RETURN_IF_ERROR(files_.truncate(data.get(), key_.size));
   }

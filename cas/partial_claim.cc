@@ -95,14 +95,12 @@ base::Status PartialFile::keep_missing(ChunkHold& hold) {
   return base::ok();
 }
 
-// Makes sure that an unclean stop from here on is noticed. False: the table is sealed.
+// Makes sure that an unclean stop from here on is noticed. False: the blob is published, and its
+// publisher held the chunks that are held here now.
 base::Result<bool> PartialFile::begin_writing(const ChunkHold&) {
+  look_whether_published();
+  if (published_) return false;
   CASTOOL_ASSIGN(const auto epoch, table_.read_epoch());
-  if (epoch && epoch->state == EpochState::kSealed) {
-    // Who sealed it held every chunk; that we hold some means that it is gone.
-    look_whether_published();
-    if (published_) return false;
-  }
   const Epoch mine{boot_, EpochState::kDirty};
   if (epoch != mine) CASTOOL_RETURN_IF_ERROR(table_.write_epoch(mine));
   if (write_fd_ < 0) CASTOOL_RETURN_IF_ERROR(open_for_writing());
@@ -132,7 +130,8 @@ base::Status PartialFile::open_for_writing() {
   // Space of a lazy blob that a full pull now completes.
   const auto allocated = static_cast<std::uint64_t>(written.st_blocks) * 512;
   if (preallocate_ == Preallocate::kYes && !complete() && allocated < key_.size) {
-    CASTOOL_RETURN_IF_ERROR(files_.allocate(opened->get(), key_.size));
+    const base::Status reserved = files_.allocate(opened->get(), key_.size);
+    if (!reserved) return explain_no_space(reserved.error(), store_, key_.size - allocated);
   }
   const base::MutexLock lock(mutex_);
   if (!writing_) {

@@ -9,6 +9,15 @@
 #include "cas/read_file.h"
 
 namespace castool::cas {
+namespace {
+
+BackgroundSync::Limits sync_limits(const base::Clock& clock) {
+  BackgroundSync::Limits limits;
+  limits.every = clock.scaled(limits.every);
+  return limits;
+}
+
+}  // namespace
 
 PartialFile::PartialFile(Store& store, PartialKey key, Preallocate preallocate, Parts parts)
     : store_(store),
@@ -22,7 +31,7 @@ PartialFile::PartialFile(Store& store, PartialKey key, Preallocate preallocate, 
       data_(std::move(parts.data)),
       map_(key_.size),
       synced_(map_.count(), false),
-      background_([this] { sync_in_background(); }, {}) {}
+      background_([this] { sync_in_background(); }, sync_limits(store.clock())) {}
 
 PartialFile::~PartialFile() {
   background_.stop();
@@ -77,11 +86,14 @@ base::Result<std::uint64_t> PartialFile::refresh() {
 void PartialFile::look_whether_published() {
   struct stat blob = {};
   struct stat data = {};
-  if (::fstatat(store_.dir(), blob_path(key_.digest).c_str(), &blob, AT_SYMLINK_NOFOLLOW) == 0 &&
-      ::fstat(data_.get(), &data) == 0 && blob.st_dev == data.st_dev &&
-      blob.st_ino == data.st_ino) {
-    published_ = true;
+  if (::fstatat(store_.dir(), blob_path(key_.digest).c_str(), &blob, AT_SYMLINK_NOFOLLOW) != 0 ||
+      ::fstat(data_.get(), &data) != 0) {
+    return;
   }
+  const bool placed = blob.st_dev == data.st_dev && blob.st_ino == data.st_ino;
+  // The blob had come from another origin first, and our publisher threw its own copy away.
+  const bool given_up = data.st_nlink == 0;
+  if (placed || given_up) published_ = true;
 }
 
 std::uint64_t PartialFile::bytes_present() const {
@@ -111,7 +123,8 @@ std::uint64_t PartialFile::generation() const {
 
 base::Status PartialFile::write_data(std::uint64_t offset, std::span<const std::byte> bytes) {
   CASTOOL_RETURN_IF_ERROR(failure_so_far());
-  CASTOOL_RETURN_IF_ERROR(files_.write_at(write_fd_, offset, bytes));
+  const base::Status written = files_.write_at(write_fd_, offset, bytes);
+  if (!written) return explain_no_space(written.error(), store_, key_.size - bytes_present());
   // Writeback in large aligned pieces as they fill up, so that the final sync finds little to do.
   constexpr std::uint64_t kPiece = 4 << 20;
   const std::uint64_t end = offset + bytes.size();

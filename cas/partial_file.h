@@ -5,7 +5,7 @@
 //   other
 //      processes (OFD lock) and all other threads here (ChunkMap).
 //   2. A record is written after its bytes, and says which bytes (XXH3).
-//   3. Publishing holds every chunk from the moment it seals the table until the name exists.
+//   3. Publishing holds every chunk until the name exists, and nobody writes once it does.
 #pragma once
 
 #include <atomic>
@@ -136,6 +136,7 @@ class PartialFile final : public Partial {
   base::UniqueFd writing_ CASTOOL_GUARDED_BY(mutex_);    // owns write_fd_
   std::optional<base::Error> failed_ CASTOOL_GUARDED_BY(mutex_);
 
+  bool name_synced_ = false;  // of whoever calls sync_chunks(), one after the other
   BackgroundSync background_;
 };
 

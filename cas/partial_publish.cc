@@ -36,9 +36,7 @@ base::Status PartialFile::publish(const base::Digest& computed) {
     const base::MutexLock lock(mutex_);
     write_fd_ = -1;
     writing_.reset();  // no descriptor that could write a published blob
-    return status;
   }
-  (void)table_.write_epoch({boot_, EpochState::kDirty});
   return status;
 }
 
@@ -48,6 +46,8 @@ base::Result<std::optional<ChunkHold>> PartialFile::wait_to_publish() {
   // Long enough for another publisher's fsync of a whole blob on a slow disk.
   const auto deadline = store_.clock().now() + store_.clock().scaled(std::chrono::minutes(5));
   while (true) {
+    CASTOOL_ASSIGN(auto hold, hold_all());
+    // What is seen under the hold stays so: nobody else can change it.
     CASTOOL_RETURN_IF_ERROR(refresh());
     if (published_) return std::optional<ChunkHold>();
     if (!complete()) {
@@ -55,14 +55,7 @@ base::Result<std::optional<ChunkHold>> PartialFile::wait_to_publish() {
           base::Code::kBusy, key_.digest.text() + " is not complete: chunks were dropped meanwhile",
           "run it again");
     }
-    CASTOOL_ASSIGN(auto hold, hold_all());
-    if (hold) {
-      // Looked at again now that nobody else can change it.
-      CASTOOL_RETURN_IF_ERROR(refresh());
-      if (published_) return std::optional<ChunkHold>();
-      if (complete()) return hold;
-    }
-    hold.reset();
+    if (hold) return hold;
     if (store_.clock().now() >= deadline) {
       return base::make_error(base::Code::kBusy,
                               key_.digest.text() + ": its chunks stay claimed by somebody else");
@@ -72,7 +65,6 @@ base::Result<std::optional<ChunkHold>> PartialFile::wait_to_publish() {
 }
 
 base::Status PartialFile::publish_held() {
-  CASTOOL_RETURN_IF_ERROR(table_.write_epoch({boot_, EpochState::kSealed}));
   if (generation() != opened_generation_) CASTOOL_RETURN_IF_ERROR(hash_again());
   if (write_fd_ < 0) CASTOOL_RETURN_IF_ERROR(open_for_writing());
   CASTOOL_RETURN_IF_ERROR(sync_for_good());
@@ -98,10 +90,7 @@ base::Status PartialFile::sync_for_good() {
 base::Status PartialFile::place_data() {
   CASTOOL_RETURN_IF_ERROR(files_.chmod(write_fd_, kBlobMode));
   const auto placed = place_blob(files_, store_.dir(), directory_.get(), kDataFile, key_.digest);
-  if (!placed) {
-    (void)files_.chmod(write_fd_, kWorkMode);
-    return base::failure(placed);
-  }
+  if (!placed) return base::failure(placed);
   if (*placed == Placed::kAlreadyThere) (void)files_.unlink(directory_.get(), kDataFile);
   return base::ok();
 }

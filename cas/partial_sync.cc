@@ -1,4 +1,5 @@
 // Making what has arrived durable while more arrives, and what happens when the disk refuses.
+#include "cas/layout.h"
 #include "cas/partial_file.h"
 
 namespace castool::cas {
@@ -23,6 +24,12 @@ base::Status PartialFile::sync_chunks() {
   CASTOOL_RETURN_IF_ERROR(files_.sync_data(write_fd_));
   // After the data: a record that survives a power cut then has its bytes.
   CASTOOL_RETURN_IF_ERROR(files_.sync_data(table_.fd()));
+  if (!name_synced_) {
+    // Not every file system keeps a file's name with its bytes.
+    CASTOOL_RETURN_IF_ERROR(files_.sync(directory_.get()));
+    CASTOOL_RETURN_IF_ERROR(files_.sync_dir(store_.dir(), kPartialsDir));
+    name_synced_ = true;
+  }
   const base::MutexLock lock(mutex_);
   for (const std::uint64_t chunk : covered) synced_[chunk] = map_.record(chunk).present();
   return base::ok();
@@ -48,13 +55,16 @@ void PartialFile::drop_unsynced(const base::Error& error) {
 }
 
 void PartialFile::close_cleanly() {
+  // Again, because what a writer held when a sync failed could not be dropped then.
+  if (const base::Status earlier = failure_so_far(); !earlier) {
+    return drop_unsynced(earlier.error());
+  }
   const base::Status status = sync_chunks();
   if (!status) return drop_unsynced(status.error());
   const auto alone = table_.lock_as_holder(LockKind::kExclusive);
   if (!alone || !*alone) return;  // the last one to close says that it is clean
   const auto epoch = table_.read_epoch();
   if (!epoch || !*epoch || (*epoch)->state != EpochState::kDirty) return;
-  if (!failure_so_far()) return;
   (void)table_.write_epoch({boot_, EpochState::kClean});
 }
 

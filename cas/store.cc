@@ -126,13 +126,27 @@ base::Result<StoreUsage> Store::usage() const {
         dir(), std::string(kPartialsDir) + "/" + partial, files, usage.partial_bytes,
         [](const struct stat& info) { return static_cast<std::uint64_t>(info.st_blocks) * 512; }));
   }
+  CASTOOL_ASSIGN(usage.free_bytes, free_bytes());
+  return usage;
+}
+
+base::Result<std::uint64_t> Store::free_bytes() const {
   struct statvfs space = {};
   if (::fstatvfs(dir(), &space) != 0) {
     const int saved = errno;
     return base::errno_error(saved, "store " + root());
   }
-  usage.free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
-  return usage;
+  return static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
+}
+
+base::Error explain_no_space(base::Error error, const Store& store, std::uint64_t wanted) {
+  if (error.code != base::Code::kNoSpace) return error;
+  const auto free = store.free_bytes();
+  if (free) {
+    error.message = std::to_string(wanted) + " more bytes are needed and " + std::to_string(*free) +
+                    " are free at " + store.root();
+  }
+  return error;
 }
 
 }  // namespace castool::cas

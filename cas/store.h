@@ -124,12 +124,19 @@ class Store {
                                                        const base::GitOid& oid) const;
 
   [[nodiscard]] base::Result<StoreUsage> usage() const;
+  // What this user may still write to the store's file system.
+  [[nodiscard]] base::Result<std::uint64_t> free_bytes() const;
 
  private:
   struct State;
   explicit Store(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// An error that says how much was wanted and how much is free, if `error` is kNoSpace; else
+// `error`.
+[[nodiscard]] base::Error explain_no_space(base::Error error, const Store& store,
+                                           std::uint64_t wanted);
 
 // 16 hex digits that name an origin in paths: the head of sha256(origin).
 [[nodiscard]] std::string origin_key(std::string_view origin);

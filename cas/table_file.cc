@@ -10,7 +10,7 @@
 namespace castool::cas {
 namespace {
 
-// A claim lock of no chunk at all is still a lock, so that an empty blob can be sealed.
+// A claim lock of no chunk at all is still a lock, so that an empty blob has one publisher.
 base::ByteRange claim_bytes(const ChunkRun& run) {
   return {kClaimLock + run.first, std::max<std::uint64_t>(run.count, 1)};
 }

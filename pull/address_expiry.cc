@@ -11,7 +11,8 @@ using std::chrono::seconds;
 constexpr seconds kMargin{30};
 // A year: more is no lifetime of a signature but an attempt to overflow somebody's arithmetic.
 constexpr std::int64_t kLongestLife = 366LL * 24 * 3600;
-constexpr std::int64_t kLatest = 253402300799;  // the end of year 9999
+// In the year 2255. The system clock counts nanoseconds and ends in 2262.
+constexpr std::int64_t kLatest = 9'000'000'000;
 
 bool same_name(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -74,7 +75,7 @@ std::optional<base::Clock::Wall> signed_until(std::string_view url) {
   if (!date || !life) return std::nullopt;
   const auto from = amz_date(*date);
   const auto lasts = number(*life, kLongestLife);
-  if (!from || !lasts) return std::nullopt;
+  if (!from || !lasts || *from < 0 || *from + *lasts > kLatest) return std::nullopt;
   return base::Clock::Wall(seconds(*from + *lasts));
 }
 

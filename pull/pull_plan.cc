@@ -1,8 +1,5 @@
 #include "pull/pull_plan.h"
 
-#include <sys/statvfs.h>
-
-#include <cerrno>
 #include <map>
 #include <set>
 #include <utility>
@@ -112,11 +109,7 @@ Result<std::uint64_t> bytes_needed(const cas::Store& store, const RemoteModel& m
 }
 
 Status check_free_space(const cas::Store& store, std::uint64_t wanted) {
-  struct statvfs info {};
-  if (::fstatvfs(store.dir(), &info) != 0) {
-    return base::errno_error(errno, "ask for free space at " + store.root());
-  }
-  const std::uint64_t free = std::uint64_t{info.f_bavail} * info.f_frsize;
+  CASTOOL_ASSIGN(const std::uint64_t free, store.free_bytes());
   const std::uint64_t reserve = wanted / 100;
   if (wanted <= free && reserve <= free - wanted) return base::ok();
   return make_error(Code::kNoSpace,

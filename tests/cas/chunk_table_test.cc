@@ -33,7 +33,7 @@ TEST(ChunkTable, HeaderWithAnyByteFlippedOrCutIsRefused) {
 TEST(ChunkTable, EpochSurvivesTheRoundTripAndNoFlip) {
   Epoch epoch;
   epoch.boot.fill(std::byte{7});
-  epoch.state = EpochState::kSealed;
+  epoch.state = EpochState::kClean;
   const auto good = encode_epoch(epoch);
   EXPECT_EQ(decode_epoch(good), epoch);
   for (std::size_t i = 0; i < good.size(); ++i) {

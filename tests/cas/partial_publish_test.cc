@@ -61,7 +61,7 @@ TEST_F(PartialPublishTest, BytesReplacedAfterHashingAreHashedAgainBeforePublishi
   ASSERT_FALSE(published);
   EXPECT_EQ(published.error().code, Code::kDigestMismatch);
   EXPECT_EQ(check_blobs(), 0u);
-  // Not sealed for good: it can be repaired.
+  // It can be repaired.
   ASSERT_TRUE(other->invalidate({0, 1}));
   ASSERT_TRUE(fill(*other, bytes_));
   ASSERT_TRUE(partial->publish(key_.digest));
@@ -108,6 +108,71 @@ TEST_F(PartialPublishTest, APublishedBlobHasNoWriterLeft) {
   EXPECT_EQ(check_blobs(), 1u);
 }
 
+TEST_F(PartialPublishTest, ThePublisherItselfKeepsNoWriter) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  ASSERT_TRUE(fill(*partial, bytes_));
+  ASSERT_TRUE(partial->publish(key_.digest));
+  struct stat blob = {};
+  ASSERT_EQ(::stat(blob_file(key_.digest).c_str(), &blob), 0);
+  std::vector<int> found;
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    struct stat info = {};
+    if (::fstat(fd, &info) != 0 || info.st_ino != blob.st_ino || info.st_dev != blob.st_dev) {
+      continue;
+    }
+    EXPECT_EQ(::fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    found.push_back(fd);
+  }
+  EXPECT_THAT(found, ::testing::ElementsAre(partial->data_fd()));
+}
+
+TEST_F(PartialPublishTest, ABlobThatRotsUnderAnOpenPartialIsNotWritten) {
+  auto store = open();
+  auto one = open_partial(*store);
+  ASSERT_TRUE(fill(*one, bytes_));
+  auto two = open_partial(*store);
+  ASSERT_TRUE(one->publish(key_.digest));
+  fs::permissions(blob_file(key_.digest), fs::perms::owner_all);
+  spill(blob_file(key_.digest), "x" + bytes_.substr(1));
+  ASSERT_FALSE(two->recheck()->empty());
+  const auto writer = two->claim(0, kChunkSize, all_);
+  ASSERT_TRUE(writer) << writer.error().text();
+  EXPECT_FALSE(*writer);
+}
+
+TEST_F(PartialPublishTest, AMissingDirectoryOfTheStoreIsMadeAgain) {
+  FaultFileOps calls(files_);
+  auto store = try_open(calls);
+  ASSERT_TRUE(store);
+  auto partial = open_partial(**store);
+  ASSERT_TRUE(fill(*partial, bytes_));
+  fs::remove(blob_file(key_.digest).parent_path());
+  (void)calls.take_calls();
+  ASSERT_TRUE(partial->publish(key_.digest));
+  EXPECT_THAT(calls.take_calls(), ::testing::Contains("sync directory blobs/sha256"));
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
+// Who placed the blob may have been killed before it synced the name.
+TEST_F(PartialPublishTest, ABlobOfAnotherProcessIsMadeDurableBeforeSuccessIsSaid) {
+  FaultFileOps calls(files_);
+  auto store = open();
+  auto watched = try_open(calls);
+  ASSERT_TRUE(watched);
+  auto one = open_partial(*store);
+  auto two = open_partial(**watched);
+  ASSERT_TRUE(fill(*one, bytes_));
+  ASSERT_TRUE(one->publish(key_.digest));
+  const std::string sync = "sync directory blobs/sha256/" + key_.digest.hex().substr(0, 2);
+  (void)calls.take_calls();
+  ASSERT_TRUE(two->publish(key_.digest));
+  EXPECT_THAT(calls.take_calls(), ::testing::Contains(sync));
+  EXPECT_EQ(*(*watched)->put(bytes_), key_.digest);
+  EXPECT_THAT(calls.take_calls(), ::testing::Contains(sync));
+}
+
 TEST_F(PartialPublishTest, OriginsAreKeptApartUntilTheBlobExists) {
   auto store = open();
   auto ours = open_partial(*store);
@@ -122,6 +187,30 @@ TEST_F(PartialPublishTest, OriginsAreKeptApartUntilTheBlobExists) {
   EXPECT_TRUE((*theirs)->publish(key_.digest));  // already there is success
   EXPECT_EQ(entries("partials"), 0u);
   EXPECT_EQ(check_blobs(), 1u);
+}
+
+TEST_F(PartialPublishTest, WhoeverFindsTheBlobThereTheOthersSeeIt) {
+  auto store = open();
+  PartialKey their_key = key_;
+  their_key.origin = "https://other org/name";
+  const auto theirs = *store->open_partial(their_key, Preallocate::kNo);
+  auto one = open_partial(*store);
+  auto two = open_partial(*store);
+  auto idle = open_partial(*store);
+  ASSERT_TRUE(append_chunk(**two->claim(0, kChunkSize, all_)));
+  ASSERT_TRUE(fill(*one, bytes_));
+  ASSERT_TRUE(fill(*theirs, bytes_));
+  ASSERT_TRUE(theirs->publish(key_.digest));
+  ASSERT_TRUE(one->publish(key_.digest));
+  for (Partial* partial : {two.get(), idle.get()}) {
+    ASSERT_TRUE(partial->refresh());
+    EXPECT_TRUE(partial->published());
+    EXPECT_FALSE(*partial->claim(0, kChunkSize, all_));
+    const auto again = partial->publish(key_.digest);
+    EXPECT_TRUE(again) << again.error().text();
+  }
+  EXPECT_EQ(check_blobs(), 1u);
+  EXPECT_EQ(entries("partials"), 0u);
 }
 
 TEST_F(PartialPublishTest, ADigestHasOneSize) {
@@ -178,7 +267,7 @@ TEST_F(PartialPublishTest, PublishesInTheOrderThatSurvivesAPowerCut) {
     }
   }
   using ::testing::StartsWith;
-  EXPECT_THAT(kinds, ::testing::ElementsAre("sync", "chmod", "rename data", "sync directory",
+  EXPECT_THAT(kinds, ::testing::ElementsAre("sync data", "chmod", "rename data", "sync directory",
                                             "make directory", StartsWith("rename tmp"),
                                             "unlink table", StartsWith("remove directory")));
 }

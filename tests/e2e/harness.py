@@ -65,6 +65,7 @@ class Castool:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.store = self.folder / "store"
+        self.prefix = []  # a program and its arguments that run castool
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder / "home"),
@@ -84,7 +85,7 @@ class Castool:
 
     def run(self, *words, status=0, timeout=120, env=None):
         """Runs to the end and checks the exit status; None accepts any."""
-        done = subprocess.run([self.binary, *map(str, words)], stdin=subprocess.DEVNULL,
+        done = subprocess.run([*self.prefix, self.binary, *map(str, words)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env=self.environment | (env or {}), timeout=timeout, check=False)
         said = f"castool {' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"
@@ -94,7 +95,7 @@ class Castool:
 
     def start(self, *words, env=None, **options):
         """Starts without waiting; the caller ends it."""
-        return subprocess.Popen([self.binary, *map(str, words)], stdin=subprocess.DEVNULL,
+        return subprocess.Popen([*self.prefix, self.binary, *map(str, words)], stdin=subprocess.DEVNULL,
                                 env=self.environment | (env or {}), **options)
 
     def processes(self):

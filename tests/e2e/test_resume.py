@@ -12,47 +12,10 @@ import checks
 import harness
 import models
 from hub import Synthetic
+from running_pull import RunningPull
 
 MIB = 1 << 20
 CONNECTIONS = 16
-
-
-class RunningPull:
-    """A pull whose JSON events are read as they come."""
-
-    def __init__(self, castool, *words):
-        self.process = castool.start("pull", "--json", *words, stdout=subprocess.PIPE,
-                                     stderr=subprocess.PIPE)
-        self.digest = ""
-        self.completed = 0  # bytes of the blob, as far as told
-
-    def look(self, line):
-        entry = json.loads(line)
-        if entry.get("digest") == self.digest:
-            self.completed = entry.get("completed", 0)
-
-    def read_until(self, digest, completed):
-        """Until that many bytes of the blob are there."""
-        self.digest = digest
-        for line in self.process.stdout:
-            self.look(line)
-            if self.completed >= completed:
-                return
-        raise AssertionError(f"the pull ended at {self.completed}: {self.process.stderr.read()}")
-
-    def send(self, number):
-        """Sends a signal; how it ended."""
-        self.process.send_signal(number)
-        out, self.err = self.process.communicate(timeout=60)
-        for line in out.splitlines(keepends=True):
-            if line.endswith(b"\n"):
-                self.look(line)
-        return self.process.returncode
-
-    def finish(self):
-        out, err = self.process.communicate(timeout=120)
-        assert self.process.returncode == 0, err
-        return json.loads(out.splitlines()[-1])
 
 
 @pytest.fixture

@@ -37,6 +37,9 @@ TEST(SignedUntil, ReadsTheFormsInUse) {
       {"https://cdn.example/x?Expires=soon", -1},
       {"https://cdn.example/x?Expires=-5", -1},
       {"https://cdn.example/x?Expires=99999999999999999999", -1},
+      // Later than a system clock can count.
+      {"https://cdn.example/x?Expires=253402300799", -1},
+      {"https://cdn.example/x?X-Amz-Date=99991231T235959Z&X-Amz-Expires=31622400", -1},
       {"https://cdn.example/Expires=17/x?MyExpires=17", -1},
       {"https://cdn.example/x?X-Amz-Date=20261323T101500Z&X-Amz-Expires=3600", -1},
       {"https://cdn.example/x?X-Amz-Date=20260923T101500&X-Amz-Expires=3600", -1},

@@ -1,8 +1,23 @@
 #include "tests/support/fault_file_ops.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <utility>
 
 namespace castool::testing {
+namespace {
+
+// The last part of the file's path.
+std::string name_of(int fd) {
+  std::array<char, 4096> path{};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+  const std::string_view whole(path.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
+  return std::string(whole.substr(whole.rfind('/') + 1));
+}
+
+}  // namespace
 
 void FaultFileOps::set_fault(const Fault& fault) {
   const base::MutexLock lock(mutex_);
@@ -30,6 +45,22 @@ base::Status FaultFileOps::enter(FileOp op, std::string call) {
   if (fault_.repeat == Repeat::kOnce && seen_ > fault_.nth) return base::ok();
   fired_ = true;
   return base::errno_error(fault_.error, call);
+}
+
+void FaultFileOps::on_sync(std::function<void(const std::string& file)> hook) {
+  const base::MutexLock lock(mutex_);
+  on_sync_ = std::move(hook);
+}
+
+base::Status FaultFileOps::enter_sync(int fd) {
+  const std::string file = name_of(fd);
+  std::function<void(const std::string& file)> hook;
+  {
+    const base::MutexLock lock(mutex_);
+    hook = on_sync_;
+  }
+  if (hook) hook(file);
+  return enter(FileOp::kSync, "sync " + file);
 }
 
 base::Result<base::UniqueFd> FaultFileOps::open(int dir, const std::string& path, int flags,
@@ -66,12 +97,12 @@ void FaultFileOps::start_writeback(int fd, std::uint64_t offset, std::uint64_t l
 }
 
 base::Status FaultFileOps::sync_data(int fd) {
-  CASTOOL_RETURN_IF_ERROR(enter(FileOp::kSync, "sync data"));
+  CASTOOL_RETURN_IF_ERROR(enter_sync(fd));
   return real_.sync_data(fd);
 }
 
 base::Status FaultFileOps::sync(int fd) {
-  CASTOOL_RETURN_IF_ERROR(enter(FileOp::kSync, "sync"));
+  CASTOOL_RETURN_IF_ERROR(enter_sync(fd));
   return real_.sync(fd);
 }
 

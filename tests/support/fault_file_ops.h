@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,9 @@ class FaultFileOps final : public base::FileOps {
   void set_fault(const Fault& fault);
   // Whether the fault was ever met since set_fault().
   [[nodiscard]] bool fired() const;
-  // "rename a to b" and so on, in order, since the last take_calls().
+  // Called before each sync of a file with the last part of its path, without a lock held.
+  void on_sync(std::function<void(const std::string& file)> hook);
+  // "rename a to b", "sync data" and so on, in order, since the last take_calls().
   [[nodiscard]] std::vector<std::string> take_calls();
 
   base::Result<base::UniqueFd> open(int dir, const std::string& path, int flags,
@@ -70,10 +73,13 @@ class FaultFileOps final : public base::FileOps {
   // Counts the call; the error that it has to end with, if it is its turn.
   [[nodiscard]] base::Status enter(FileOp op, std::string call);
 
+  [[nodiscard]] base::Status enter_sync(int fd);
+
   base::FileOps& real_;
   mutable base::Mutex mutex_;
   Fault fault_ CASTOOL_GUARDED_BY(mutex_);
   std::uint64_t seen_ CASTOOL_GUARDED_BY(mutex_) = 0;
+  std::function<void(const std::string&)> on_sync_ CASTOOL_GUARDED_BY(mutex_);
   bool fired_ CASTOOL_GUARDED_BY(mutex_) = false;
   std::vector<std::string> calls_ CASTOOL_GUARDED_BY(mutex_);
 };
