@@ -83,10 +83,10 @@ std::optional<base::Clock::Monotonic> address_expiry(std::string_view url,
                                                      const base::Clock& clock) {
   const auto until = signed_until(url);
   if (!until) return std::nullopt;
-  const auto left = std::chrono::duration_cast<seconds>(*until - clock.wall_now());
-  if (left <= seconds(0) || left.count() > kLongestLife) return std::nullopt;
+  const base::Clock::Duration left = *until - clock.wall_now();
+  if (left <= seconds(0) || left > seconds(kLongestLife)) return std::nullopt;
   // A short life must not be eaten by the margin whole.
-  const seconds margin = std::min(kMargin, left / 4);
+  const base::Clock::Duration margin = std::min<base::Clock::Duration>(kMargin, left / 4);
   return clock.now() + (left - margin);
 }
 

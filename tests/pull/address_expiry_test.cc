@@ -60,6 +60,8 @@ TEST(AddressExpiry, LeavesMostOfAShortLife) {
   const SetClock clock(1000);
   EXPECT_EQ(address_expiry("https://c.example/?Expires=1008", clock),
             base::Clock::Monotonic(seconds(1000 + 8 - 2)));
+  EXPECT_EQ(address_expiry("https://c.example/?Expires=1001", clock),
+            base::Clock::Monotonic(seconds(1000) + std::chrono::milliseconds(750)));
 }
 
 TEST(AddressExpiry, IsUnknownWhenAClockIsWrong) {
