@@ -25,12 +25,13 @@ void ConnectionWindow::on_sample(double bytes_per_second, Use use) {
   }
   rate_before_growth_ = bytes_per_second;
   grew_ = limit_ < most_;
-  limit_ = std::min(most_, limit_ + std::max(1, limit_ / 2));
+  limit_ = std::min(most_, limit_ + (refused_ ? 1 : std::max(1, limit_ / 2)));
 }
 
 void ConnectionWindow::on_push_back() {
   limit_ = std::max(1, limit_ / 2);
   grew_ = false;
+  refused_ = true;
   hold_ = kPenalty;
 }
 

@@ -1,12 +1,13 @@
-// How many connections to use at once: few at first, more while that makes it faster, half as many
-// when an origin pushes back. A value without locks; what happened is an argument.
+// How many connections to use at once: a modest number at first, half as many again while that
+// makes it faster, half of them when an origin pushes back. What an origin refused once is
+// approached again one by one. A value without locks; what happened is an argument.
 #pragma once
 
 namespace castool::fetch {
 
 class ConnectionWindow {
  public:
-  static constexpr int kFirst = 4;
+  static constexpr int kFirst = 8;
   // Samples to wait before growing again: when growth brought nothing, and after a push-back.
   static constexpr int kPatience = 20;
   static constexpr int kPenalty = 60;
@@ -18,7 +19,7 @@ class ConnectionWindow {
   enum class Use { kIdle, kFull };
   // The rate of the last half second. While connections are idle it says nothing about the limit.
   void on_sample(double bytes_per_second, Use use);
-  // 429, 503, or a refused connection.
+  // The origin refuses what it was asked at this width (pushes_back() in retry_policy.h).
   void on_push_back();
 
  private:
@@ -26,6 +27,7 @@ class ConnectionWindow {
   int limit_;
   int hold_ = 0;
   bool grew_ = false;
+  bool refused_ = false;  // at some width, so grow by ones
   double rate_before_growth_ = 0;
 };
 

@@ -27,16 +27,20 @@ DownloadJob::DownloadJob(DownloaderCore& core, const BlobJob& job, std::stop_tok
       stop_(std::move(stop)),
       sink_(*job.sink),
       size_(job.sink->size()),
+      party_(job.priority),
       last_alive_(core.clock.now()) {}
 
-DownloadJob::~DownloadJob() { core_.leave(slots_); }
+DownloadJob::~DownloadJob() {
+  core_.budget.withdraw(party_);
+  core_.leave();
+}
 
 base::Status DownloadJob::run() {
   if (size_ == 0) return base::ok();
   const std::stop_callback wake(stop_, [this] {
-    MutexLock lock(core_.mutex);
+    MutexLock lock(core_.budget.mutex);
     mailbox_.woken = true;
-    core_.changed.notify_all();
+    core_.budget.changed.notify_all();
   });
   while (!error_) {
     if (stop_.stop_requested() || core_.stopping()) {
@@ -54,7 +58,6 @@ void DownloadJob::step() {
   wake_at_ = core_.clock.now() + std::chrono::seconds(1);
   read_mailbox();
   note_progress();
-  core_.sample(core_.clock.now());
   while (!error_ && start_one() == Started::kYes) {
   }
   if (error_) return;
@@ -67,7 +70,7 @@ void DownloadJob::step() {
 void DownloadJob::read_mailbox() {
   Mailbox mail;
   {
-    MutexLock lock(core_.mutex);
+    MutexLock lock(core_.budget.mutex);
     std::swap(mail, mailbox_);
   }
   const auto find = [this](const RangeTransfer* transfer) {
@@ -79,7 +82,7 @@ void DownloadJob::read_mailbox() {
   for (const RangeTransfer* transfer : mail.ended) {
     std::list<Active> ended;
     ended.splice(ended.end(), active_, find(transfer));
-    core_.release(slots_);
+    core_.budget.release(party_);
     if (!error_) handle_ended(ended.front());
   }
 }
@@ -101,29 +104,35 @@ bool DownloadJob::may_have_work() {
 
 DownloadJob::Started DownloadJob::start_one() {
   if (!may_have_work()) {
-    core_.withdraw(slots_);
+    core_.budget.withdraw(party_);
     return Started::kNotNow;
   }
-  if (!core_.try_acquire(slots_)) return Started::kNotNow;
+  const auto grant = core_.budget.try_acquire(party_);
+  if (!grant) return Started::kNotNow;
   auto work = ranges_are_ignored_ ? next_whole() : next_work();
-  if (!work || !ensure_address()) {
-    core_.release(slots_);
-    if (work) queue_.push_front(*std::move(work));
-    return Started::kNotNow;
-  }
-  const Hop hop = work->redirected_to.value_or(Hop{address_->url, address_->reach});
-  if (const auto origin = origin_of(hop.url)) {
-    const Monotonic free_at = core_.backoff->free_at(*origin);
-    if (free_at > core_.clock.now()) {
-      wake_at(free_at);
-      last_alive_ = std::max(last_alive_, free_at);
-      core_.release(slots_);
-      queue_.push_front(*std::move(work));
-      return Started::kNotNow;
+  if (work && address_is_good()) {
+    const Hop hop = work->redirected_to.value_or(Hop{address_->url, address_->reach});
+    if (!must_wait(hop)) {
+      launch(*std::move(work), hop, *grant);
+      return Started::kYes;
     }
   }
-  launch(*std::move(work), hop);
-  return Started::kYes;
+  core_.budget.release(party_);
+  if (!work) return Started::kNotNow;
+  queue_.push_front(*std::move(work));
+  // Without a slot: the question takes one of its own.
+  return !address_is_good() && ask_address() ? Started::kYes : Started::kNotNow;
+}
+
+// Whether the host asked to be left alone for now.
+bool DownloadJob::must_wait(const Hop& hop) {
+  const auto origin = origin_of(hop.url);
+  if (!origin) return false;
+  const Monotonic free_at = core_.backoff->free_at(*origin);
+  if (free_at <= core_.clock.now()) return false;
+  wake_at(free_at);
+  last_alive_ = std::max(last_alive_, free_at);
+  return true;
 }
 
 std::optional<DownloadJob::Work> DownloadJob::next_work() {
@@ -141,10 +150,8 @@ std::optional<DownloadJob::Work> DownloadJob::next_work() {
     }
     return work;
   }
-  const std::uint64_t remaining = size_ - std::min(size_, claimed_to_);
-  auto writer = claim(plan_range(remaining, core_.connections()));
+  auto writer = claim(plan_range(unclaimed(), core_.budget.connections()));
   if (!writer) return std::nullopt;
-  claimed_to_ = std::max(claimed_to_, writer->end_offset());
   Work work;
   work.writers.push_back(std::move(writer));
   return work;
@@ -184,14 +191,27 @@ std::unique_ptr<RangeWriter> DownloadJob::claim(std::uint64_t max_bytes) {
   if (*claimed == nullptr) {
     claim_again_at_ = after(kClaimPoll);
     wake_at(claim_again_at_);
+  } else {
+    claimed_ += (*claimed)->end_offset() - (*claimed)->next_offset();
   }
   return *std::move(claimed);
 }
 
-bool DownloadJob::ensure_address() {
-  const bool expired = address_ && address_->expires &&
-                       core_.clock.now() + core_.clock.scaled(kExpiryMargin) >= *address_->expires;
-  if (address_ && !address_is_stale_ && !expired) return true;
+// Bytes that nobody was given yet, as far as this job knows.
+std::uint64_t DownloadJob::unclaimed() {
+  const std::uint64_t written = written_.load(std::memory_order_relaxed);
+  const std::uint64_t under_way = claimed_ - std::min(claimed_, written);
+  return size_ - std::min(size_, sink_.present() + under_way);
+}
+
+bool DownloadJob::address_is_good() const {
+  if (!address_ || address_is_stale_) return false;
+  // One that was just given is tried, whatever it says of its end.
+  return address_is_new_ || !address_->expires ||
+         core_.clock.now() + core_.clock.scaled(kExpiryMargin) < *address_->expires;
+}
+
+bool DownloadJob::ask_address() {
   const auto need = address_ ? AddressBook::Need::kFresh : AddressBook::Need::kAny;
   auto address = job_.addresses->address(need, stop_);
   if (!address) {
@@ -200,12 +220,13 @@ bool DownloadJob::ensure_address() {
   }
   address_ = *std::move(address);
   address_is_stale_ = false;
+  address_is_new_ = true;
   // The origin's own retries are not silence of the host that has the bytes.
   last_alive_ = std::max(last_alive_, core_.clock.now());
   return true;
 }
 
-void DownloadJob::launch(Work work, const Hop& hop) {
+void DownloadJob::launch(Work work, const Hop& hop, TransferBudget::Grant grant) {
   HttpRequest request;
   request.url = hop.url;
   request.reach = hop.reach;
@@ -223,8 +244,10 @@ void DownloadJob::launch(Work work, const Hop& hop) {
   active.transfer =
       std::make_shared<RangeTransfer>(std::move(work.writers), request.range, size_, *this);
   active.serial = ++launched_;
+  active.grant = grant;
   active.hop = hop;
   active.hops = work.hops;
+  address_is_new_ = false;
   ++core_.requests;
   active.id = core_.transport.start(std::move(request), active.transfer);
 }
@@ -275,9 +298,10 @@ void DownloadJob::resume_paused() {
 void DownloadJob::wait_for_change() {
   const Monotonic now = core_.clock.now();
   if (wake_at_ <= now) return;
-  MutexLock lock(core_.mutex);
+  MutexLock lock(core_.budget.mutex);
   if (mailbox_.woken || !mailbox_.ended.empty() || !mailbox_.paused.empty()) return;
-  core_.changed.wait_until(core_.mutex, std::chrono::steady_clock::now() + (wake_at_ - now));
+  core_.budget.changed.wait_until(core_.budget.mutex,
+                                  std::chrono::steady_clock::now() + (wake_at_ - now));
 }
 
 void DownloadJob::cancel_all() {
@@ -303,7 +327,7 @@ DownloadJob::Monotonic DownloadJob::after(Clock::Duration nominal) const {
 // --- On the transport's thread -------------------------------------------------------------------
 
 Clock::Duration DownloadJob::take_tokens(std::uint64_t bytes) noexcept {
-  return core_.take_tokens(bytes);
+  return core_.budget.take_tokens(bytes, job_.priority);
 }
 
 void DownloadJob::on_received(std::uint64_t bytes) noexcept {
@@ -316,16 +340,16 @@ void DownloadJob::on_progress(std::uint64_t written, std::uint64_t skipped) noex
 }
 
 void DownloadJob::on_paused(RangeTransfer& transfer, Clock::Duration wait) noexcept {
-  MutexLock lock(core_.mutex);
+  MutexLock lock(core_.budget.mutex);
   mailbox_.paused.emplace_back(&transfer, core_.clock.now() + wait);
-  core_.changed.notify_all();
+  core_.budget.changed.notify_all();
 }
 
 void DownloadJob::on_ended(RangeTransfer& transfer) noexcept {
   // Nothing of this job may be touched once the mutex is free: its thread may be done with it.
-  MutexLock lock(core_.mutex);
+  MutexLock lock(core_.budget.mutex);
   mailbox_.ended.push_back(&transfer);
-  core_.changed.notify_all();
+  core_.budget.changed.notify_all();
 }
 
 }  // namespace castool::fetch

@@ -52,6 +52,7 @@ class DownloadJob final : public TransferEvents {
     std::shared_ptr<RangeTransfer> transfer;
     TransferId id = 0;
     std::uint64_t serial = 0;
+    TransferBudget::Grant grant = 0;
     Hop hop;
     int hops = 0;
     std::optional<Monotonic> paused_until;
@@ -79,8 +80,11 @@ class DownloadJob final : public TransferEvents {
   [[nodiscard]] std::optional<Work> next_work();
   [[nodiscard]] std::optional<Work> next_whole();
   [[nodiscard]] std::unique_ptr<RangeWriter> claim(std::uint64_t max_bytes);
-  [[nodiscard]] bool ensure_address();
-  void launch(Work work, const Hop& hop);
+  [[nodiscard]] bool must_wait(const Hop& hop);
+  [[nodiscard]] bool address_is_good() const;
+  [[nodiscard]] bool ask_address();
+  [[nodiscard]] std::uint64_t unclaimed();
+  void launch(Work work, const Hop& hop, TransferBudget::Grant grant);
 
   void note_progress();
   void check_timeout();
@@ -97,14 +101,15 @@ class DownloadJob final : public TransferEvents {
   const std::stop_token stop_;
   BlobSink& sink_;
   const std::uint64_t size_;
-  JobSlots slots_;
+  TransferBudget::Party party_;
 
   std::list<Active> active_;
   std::list<Work> queue_;
   std::optional<BlobAddress> address_;
   bool address_is_stale_ = false;
+  bool address_is_new_ = false;  // not used for a request yet
   bool ranges_are_ignored_ = false;  // rows 1 and 4: one connection, whole answers
-  std::uint64_t claimed_to_ = 0;
+  std::uint64_t claimed_ = 0;        // bytes that writers of this job were given
   Monotonic claim_again_at_ = Monotonic::min();
   Monotonic wake_at_ = Monotonic::max();
   std::optional<base::Error> error_;
@@ -121,7 +126,7 @@ class DownloadJob final : public TransferEvents {
 
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> skipped_{0};
-  Mailbox mailbox_ CASTOOL_GUARDED_BY(core_.mutex);
+  Mailbox mailbox_ CASTOOL_GUARDED_BY(core_.budget.mutex);
 };
 
 }  // namespace castool::fetch

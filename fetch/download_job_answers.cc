@@ -15,10 +15,6 @@ constexpr std::chrono::minutes kLongestWait{15};
 // Less than this before a cut is no reason to ask again without a pause.
 constexpr std::uint64_t kRealProgress = 64 * 1024;
 
-bool is_push_back(const Outcome& outcome) {
-  return outcome.status == 429 || outcome.status == 503 || outcome.end == TransferEnd::kConnect;
-}
-
 }  // namespace
 
 void DownloadJob::handle_ended(Active& active) {
@@ -110,7 +106,7 @@ void DownloadJob::apply(const Decision& decision, const Active& active, const Ou
   if (decision.step == Step::kResolve) address_is_stale_ = true;
   incident_ = launched_;
   incident_until_ = after(decision.wait);
-  if (is_push_back(outcome)) core_.push_back();
+  if (pushes_back(outcome)) core_.budget.push_back(active.grant);
   if (outcome.status == 429 || outcome.status == 503) {
     if (const auto origin = origin_of(active.hop.url)) {
       core_.backoff->defer(*origin, incident_until_);

@@ -12,8 +12,9 @@ struct Downloader::State {
 };
 
 Downloader::Downloader(Transport& transport, DownloadLimits limits, base::Clock& clock,
-                       base::Log& log, std::shared_ptr<HostBackoff> backoff)
-    : state_(new State{{transport, limits, clock, log, std::move(backoff)}}) {}
+                       base::Log& log, std::shared_ptr<HostBackoff> backoff,
+                       std::shared_ptr<TransferBudget> budget)
+    : state_(new State{{transport, limits, clock, log, std::move(backoff), std::move(budget)}}) {}
 
 Downloader::~Downloader() { state_->core.shut_down(); }
 

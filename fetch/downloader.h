@@ -1,5 +1,9 @@
 // Many blobs over a bounded set of kept-alive connections, as parallel ranges.
 //
+// Connections go to jobs by priority (slot_policy.h); within a blob the sink's claims are the
+// order. So a reader's demand is a job of its own over a sink of just its chunks, or the first
+// thing that the blob's sink gives out, while everything else follows the hash front.
+//
 // The downloader decides what to ask for, when, and what to make of each answer (range_planner.h
 // and retry_policy.h hold the decisions as pure functions); a BlobSink decides where bytes go and
 // which are still wanted; an AddressBook tells where a blob can be had right now. It knows no
@@ -22,6 +26,7 @@
 #include "base/result.h"
 #include "fetch/host_backoff.h"
 #include "fetch/http.h"
+#include "fetch/transfer_budget.h"
 
 namespace castool::fetch {
 
@@ -46,6 +51,10 @@ class BlobSink {
   [[nodiscard]] virtual base::Result<std::unique_ptr<RangeWriter>> claim(
       std::uint64_t max_bytes) = 0;
   [[nodiscard]] virtual bool complete() = 0;
+  // Bytes that are there, at least about: what is left decides how long ranges are.
+  [[nodiscard]] virtual std::uint64_t present() = 0;
+  // Takes back what was written in `range`, since it may be of another version of the blob.
+  [[nodiscard]] virtual base::Status forget(const base::ByteRange& range) = 0;
 };
 
 // An address good for now, with the headers that go with it.
@@ -69,11 +78,12 @@ struct BlobJob {
   std::string label;  // for messages: "sha256:…"
   std::shared_ptr<BlobSink> sink;
   std::shared_ptr<AddressBook> addresses;
+  Priority priority = Priority::kBackground;
 };
 
 struct DownloadLimits {
-  int connections = 16;                                        // at most, over all blobs
-  std::uint64_t bytes_per_second = 0;                          // 0: no limit
+  int connections = 16;                // at most, over all blobs; of an own budget
+  std::uint64_t bytes_per_second = 0;  // 0: no limit; of an own budget
   std::chrono::nanoseconds timeout = std::chrono::minutes(5);  // longest time without a byte at all
 };
 
@@ -85,9 +95,11 @@ struct DownloadCounters {
 
 class Downloader {
  public:
-  // `backoff` is shared by everything that talks to the same hosts; its own when not given.
+  // `backoff` and `budget` are shared by everything that talks to the same hosts; its own, of
+  // `limits`, when not given.
   Downloader(Transport& transport, DownloadLimits limits, base::Clock& clock, base::Log& log,
-             std::shared_ptr<HostBackoff> backoff = nullptr);
+             std::shared_ptr<HostBackoff> backoff = nullptr,
+             std::shared_ptr<TransferBudget> budget = nullptr);
   ~Downloader();  // cancels what runs and waits for it
 
   // Fetches until the job's sink is complete; blocks. Several calls at once share the connections.

@@ -5,34 +5,52 @@
 
 namespace castool::fetch {
 
-Exchange::Exchange(BodySink sink, std::uint64_t max_body, NonSuccessBodies others)
-    : sink_(std::move(sink)), max_body_(max_body), others_(others) {}
+Exchange::Exchange(BodySink sink, std::uint64_t max_body, NonSuccessBodies others, TakeTokens take)
+    : sink_(std::move(sink)), max_body_(max_body), others_(others), take_(std::move(take)) {}
 
 void Exchange::run(const std::shared_ptr<Exchange>& self, Transport& transport, HttpRequest request,
                    const base::Clock& clock, base::Clock::Monotonic deadline,
                    const std::stop_token& stop) {
   const TransferId id = transport.start(std::move(request), self);
   const std::stop_callback cancel(stop, [&] { transport.cancel(id); });
-  if (!self->wait_done(clock, deadline)) {
-    transport.cancel(id);
-    // After cancelling, the end comes from the transport's thread without waiting for the network.
-    while (!self->wait_done(clock, clock.now() + std::chrono::seconds(1))) {
-    }
-    if (self->result_.end == TransferEnd::kAborted && self->sink_status_) {
-      self->result_.end = TransferEnd::kStalled;
-      self->result_.detail = "the answer took too long";
-    }
+  for (;;) {
+    const Wake wake = self->wait(clock, deadline);
+    if (wake == Wake::kDone) return;
+    if (wake == Wake::kDeadline) break;
+    transport.resume(id);
+  }
+  transport.cancel(id);
+  // After cancelling, the end comes from the transport's thread without waiting for the network.
+  Wake wake = Wake::kDeadline;
+  while (wake != Wake::kDone) {
+    auto soon = clock.now() + std::chrono::seconds(1);
+    wake = self->wait(clock, soon);
+  }
+  if (self->result_.end == TransferEnd::kAborted && self->sink_status_) {
+    self->result_.end = TransferEnd::kStalled;
+    self->result_.detail = "the answer took too long";
   }
 }
 
-bool Exchange::wait_done(const base::Clock& clock, base::Clock::Monotonic deadline) {
+Exchange::Wake Exchange::wait(const base::Clock& clock, base::Clock::Monotonic& deadline) {
+  std::optional<base::Clock::Monotonic> resume_at;
   base::MutexLock lock(mutex_);
-  while (!done_) {
-    const auto left = deadline - clock.now();
-    if (left <= base::Clock::Duration(0)) return false;
+  for (;;) {
+    if (done_) return Wake::kDone;
+    const base::Clock::Monotonic now = clock.now();
+    if (pause_) {
+      if (!resume_at) resume_at = now + *pause_;
+      if (*resume_at <= now) {
+        deadline += *pause_;
+        pause_.reset();
+        return Wake::kResume;
+      }
+    } else if (deadline <= now) {
+      return Wake::kDeadline;
+    }
+    const auto left = resume_at.value_or(deadline) - now;
     changed_.wait_until(mutex_, std::chrono::steady_clock::now() + left);
   }
-  return true;
 }
 
 Flow Exchange::on_head(const ResponseHead& head) noexcept {
@@ -46,6 +64,13 @@ Flow Exchange::on_head(const ResponseHead& head) noexcept {
 
 Flow Exchange::on_body(std::span<const std::byte> bytes) noexcept {
   try {
+    const auto wait = take_ ? take_(bytes.size()) : base::Clock::Duration(0);
+    if (wait > base::Clock::Duration(0)) {
+      base::MutexLock lock(mutex_);
+      pause_ = wait;
+      changed_.notify_all();
+      return Flow::kPause;
+    }
     received_ += bytes.size();
     if (received_ > max_body_) {
       sink_status_ =

@@ -24,11 +24,15 @@ class Exchange final : public ResponseListener {
   // What becomes of the bodies of answers that are not 2xx.
   enum class NonSuccessBodies { kKeep, kDiscard };
 
-  // Bodies go to `sink`, called on the transport's thread. One of more than `max_body` bytes ends
-  // the exchange with kBadManifest.
-  Exchange(BodySink sink, std::uint64_t max_body, NonSuccessBodies others);
+  // Zero when so many bytes may be taken now, else how long to wait: the rate limit.
+  using TakeTokens = std::function<base::Clock::Duration(std::uint64_t bytes)>;
 
-  // Sends and waits for the end: at most until `deadline`, and little longer than a stop request.
+  // Bodies go to `sink`, called on the transport's thread. One of more than `max_body` bytes ends
+  // the exchange with kBadManifest. `take` may be empty.
+  Exchange(BodySink sink, std::uint64_t max_body, NonSuccessBodies others, TakeTokens take);
+
+  // Sends and waits for the end: at most until `deadline`, not counting what the rate limit held
+  // back, and little longer than a stop request.
   static void run(const std::shared_ptr<Exchange>& self, Transport& transport, HttpRequest request,
                   const base::Clock& clock, base::Clock::Monotonic deadline,
                   const std::stop_token& stop);
@@ -43,12 +47,14 @@ class Exchange final : public ResponseListener {
   void on_done(const TransferResult& result) noexcept override;
 
  private:
-  // Whether the end came before `deadline`.
-  bool wait_done(const base::Clock& clock, base::Clock::Monotonic deadline);
+  enum class Wake { kDone, kResume, kDeadline };
+  // Waits for the end, for the end of a pause, which moves `deadline`, or until `deadline`.
+  Wake wait(const base::Clock& clock, base::Clock::Monotonic& deadline);
 
   const BodySink sink_;
   const std::uint64_t max_body_;
   const NonSuccessBodies others_;
+  const TakeTokens take_;
   // The transport's until on_done, the waiter's after.
   std::optional<ResponseHead> head_;
   TransferResult result_;
@@ -58,6 +64,8 @@ class Exchange final : public ResponseListener {
   base::Mutex mutex_;
   base::CondVar changed_;
   bool done_ CASTOOL_GUARDED_BY(mutex_) = false;
+  // Since the listener answered kPause: for how long.
+  std::optional<base::Clock::Duration> pause_ CASTOOL_GUARDED_BY(mutex_);
 };
 
 }  // namespace castool::fetch

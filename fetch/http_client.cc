@@ -55,18 +55,21 @@ struct HttpClient::State {
     Outcome outcome;
     std::string detail;
     std::string url;
+    TransferBudget::Grant grant = 0;
   };
 
   State(Transport& the_transport, Clock& the_clock, base::Log& the_log,
-        std::shared_ptr<HostBackoff> the_backoff)
+        std::shared_ptr<HostBackoff> the_backoff, std::shared_ptr<TransferBudget> the_budget)
       : transport(the_transport),
         clock(the_clock),
         log(the_log),
-        backoff(the_backoff ? std::move(the_backoff) : std::make_shared<HostBackoff>()) {}
+        backoff(the_backoff ? std::move(the_backoff) : std::make_shared<HostBackoff>()),
+        budget(std::move(the_budget)) {}
 
   Result<HttpResponse> fetch(const Call& call);
   Attempt attempt(const Call& call);
   Attempt follow(const Call& call, Hop hop, Headers headers);
+  std::shared_ptr<Exchange> send(const Call& call, HttpRequest request, Attempt& tried);
   base::Status await_turn(const Call& call, const std::string& url, const Origin& origin);
   HttpRequest request_for(const Call& call, const Hop& hop, const Headers& headers,
                           const Origin& origin) const;
@@ -80,13 +83,15 @@ struct HttpClient::State {
   Clock& clock;
   base::Log& log;
   const std::shared_ptr<HostBackoff> backoff;
+  const std::shared_ptr<TransferBudget> budget;
   base::Mutex random_mutex;
   std::minstd_rand random CASTOOL_GUARDED_BY(random_mutex){std::random_device()()};
 };
 
 HttpClient::HttpClient(Transport& transport, Clock& clock, base::Log& log,
-                       std::shared_ptr<HostBackoff> backoff)
-    : state_(std::make_unique<State>(transport, clock, log, std::move(backoff))) {}
+                       std::shared_ptr<HostBackoff> backoff, std::shared_ptr<TransferBudget> budget)
+    : state_(
+          std::make_unique<State>(transport, clock, log, std::move(backoff), std::move(budget))) {}
 HttpClient::~HttpClient() = default;
 
 Result<HttpResponse> HttpClient::fetch(const HttpRequest& request, const FetchOptions& options,
@@ -128,6 +133,7 @@ Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
       return about(base::make_error(decision.code, why, hint_for(tried.outcome, clock.wall_now())),
                    tried.url);
     }
+    if (budget && pushes_back(tried.outcome)) budget->push_back(tried.grant);
     const auto until = clock.now() + clock.scaled(decision.wait);
     if (tried.outcome.status != 0) {
       if (const auto origin = origin_of(tried.url)) backoff->defer(*origin, until);
@@ -161,9 +167,8 @@ HttpClient::State::Attempt HttpClient::State::follow(const Call& call, Hop hop, 
     if (auto turn = await_turn(call, hop.url, *origin); !turn) {
       return give_up(std::move(turn).error());
     }
-    const auto exchange = std::make_shared<Exchange>(call.sink, call.options.max_body, call.others);
-    Exchange::run(exchange, transport, request_for(call, hop, headers, *origin), clock,
-                  deadline_for(call), call.stop);
+    const auto exchange = send(call, request_for(call, hop, headers, *origin), tried);
+    if (!exchange) return give_up(cancelled(hop.url));
     if (!exchange->sink_status()) return give_up(about(exchange->sink_status().error(), hop.url));
     const TransferResult& result = exchange->result();
     tried.outcome.end = result.end;
@@ -201,6 +206,25 @@ HttpClient::State::Attempt HttpClient::State::follow(const Call& call, Hop hop, 
     tried.response = std::move(response);
     return tried;
   }
+}
+
+// One exchange, within the budget; nullptr when stop was requested before its turn.
+std::shared_ptr<Exchange> HttpClient::State::send(const Call& call, HttpRequest request,
+                                                  Attempt& tried) {
+  std::optional<HeldSlot> slot;
+  Exchange::TakeTokens take;
+  if (budget) {
+    slot.emplace(*budget, call.options.priority, call.stop);
+    if (!slot->grant()) return nullptr;
+    tried.grant = *slot->grant();
+    take = [this, priority = call.options.priority](std::uint64_t bytes) {
+      return budget->take_tokens(bytes, priority);
+    };
+  }
+  auto exchange =
+      std::make_shared<Exchange>(call.sink, call.options.max_body, call.others, std::move(take));
+  Exchange::run(exchange, transport, std::move(request), clock, deadline_for(call), call.stop);
+  return exchange;
 }
 
 // Waits until the origin's own wish to be left alone is over.

@@ -2,8 +2,8 @@
 //
 // Follows redirects by hand (redirect_policy.h decides each hop, credentials are rebuilt per hop
 // and go to their own origin only), retries what is worth it (retry_policy.h), waits out rate
-// limits. Blocking; safe from any thread; every call ends within its bounds or when `stop` is
-// requested.
+// limits, and holds one of the budget's slots while an answer arrives. Blocking; safe from any
+// thread; every call ends within its bounds, once it has a slot, or when `stop` is requested.
 #pragma once
 
 #include <chrono>
@@ -20,6 +20,7 @@
 #include "fetch/host_backoff.h"
 #include "fetch/http.h"
 #include "fetch/redirect_policy.h"
+#include "fetch/transfer_budget.h"
 #include "fetch/url.h"
 
 namespace castool::fetch {
@@ -42,6 +43,8 @@ struct FetchOptions {
   std::uint64_t max_body = 4u << 20;  // a larger body is kBadManifest
   int attempts = 5;                   // tries in all for what is worth retrying
   std::chrono::nanoseconds longest_wait = std::chrono::minutes(15);  // Retry-After cap
+  // Questions are short and hold up everything behind them; content has its pull's class.
+  Priority priority = Priority::kDemand;
 };
 
 struct HttpResponse {
@@ -53,9 +56,11 @@ struct HttpResponse {
 
 class HttpClient {
  public:
-  // `backoff` is shared by everything that talks to the same hosts; its own when not given.
+  // `backoff` and `budget` are shared by everything that talks to the same hosts; an own backoff
+  // when not given, and no bound on connections and bytes without a budget.
   HttpClient(Transport& transport, base::Clock& clock, base::Log& log,
-             std::shared_ptr<HostBackoff> backoff = nullptr);
+             std::shared_ptr<HostBackoff> backoff = nullptr,
+             std::shared_ptr<TransferBudget> budget = nullptr);
   ~HttpClient();
 
   // Any answer with a status below 500 and not 408 or 429 is a response, whatever it says;

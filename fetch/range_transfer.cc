@@ -34,12 +34,10 @@ Flow RangeTransfer::on_head(const ResponseHead& head) noexcept {
 }
 
 Flow RangeTransfer::on_body(std::span<const std::byte> bytes) noexcept {
-  if (accepted_) {
-    const auto wait = events_.take_tokens(bytes.size());
-    if (wait > base::Clock::Duration(0)) {
-      events_.on_paused(*this, wait);
-      return Flow::kPause;
-    }
+  const auto wait = events_.take_tokens(bytes.size());
+  if (wait > base::Clock::Duration(0)) {
+    events_.on_paused(*this, wait);
+    return Flow::kPause;
   }
   events_.on_received(bytes.size());
   if (!accepted_) {

@@ -72,6 +72,12 @@ nanoseconds backoff(int failure, double jitter) {
   return std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(seconds));
 }
 
+bool pushes_back(const Outcome& outcome) {
+  if (outcome.end == TransferEnd::kConnect) return true;
+  if (outcome.status != 0) return outcome.status == 429 || outcome.status == 503;
+  return outcome.end == TransferEnd::kReset && !outcome.reused_connection;
+}
+
 bool is_final_status(int status) {
   return status >= 200 && status < 500 && status != 408 && status != 429;
 }

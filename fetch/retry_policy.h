@@ -24,6 +24,10 @@ struct Outcome {
   bool bytes_arrived = false;  // any part of the body
 };
 
+// Whether the origin may be asked by too many at once: 429 and 503, a refused connection, or one
+// that was accepted and closed before any answer (rows 20 and 60).
+[[nodiscard]] bool pushes_back(const Outcome& outcome);
+
 enum class Step {
   kRetry,    // ask again after `wait`
   kResolve,  // ask the origin for a new address, then again after `wait`

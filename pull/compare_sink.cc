@@ -131,6 +131,15 @@ bool CompareSink::complete() {
   });
 }
 
+std::uint64_t CompareSink::present() {
+  const base::MutexLock lock(state_->mutex);
+  const auto compared =
+      std::count_if(state_->chunks.begin(), state_->chunks.end(), [](ChunkState chunk) {
+        return chunk == ChunkState::kSame || chunk == ChunkState::kDifferent;
+      });
+  return std::min(state_->size, static_cast<std::uint64_t>(compared) * cas::kChunkSize);
+}
+
 std::vector<base::ByteRange> CompareSink::differing() const {
   std::vector<base::ByteRange> ranges;
   const base::MutexLock lock(state_->mutex);

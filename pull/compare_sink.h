@@ -24,6 +24,9 @@ class CompareSink final : public fetch::BlobSink {
   [[nodiscard]] base::Result<std::unique_ptr<fetch::RangeWriter>> claim(
       std::uint64_t max_bytes) override;
   [[nodiscard]] bool complete() override;
+  [[nodiscard]] std::uint64_t present() override;
+  // Nothing was written, and what differs stays noted: it is the digest that decides.
+  [[nodiscard]] base::Status forget(const base::ByteRange&) override { return base::ok(); }
 
   // The chunks that differ, in order. After complete().
   [[nodiscard]] std::vector<base::ByteRange> differing() const;

@@ -23,7 +23,11 @@ using base::make_error;
 using base::Result;
 using base::Status;
 
-constexpr std::size_t kLargeAtOnce = 4;
+// Threads, not connections: those that have none wait for one. A large blob has a thread that asks,
+// one that hashes and one that syncs, so no more of them than could have a connection each.
+constexpr std::size_t kMostLargeAtOnce = 16;
+// A small file also spends time on the disk, where it needs no connection.
+constexpr std::size_t kMostSmallAtOnce = 32;
 constexpr int kWholeAttempts = 2;
 constexpr std::size_t kReadSize = 256u << 10;
 
@@ -140,21 +144,22 @@ FileFetcher::FileFetcher(const PullContext& context, ModelSource& source, const 
   }
 }
 
-Result<std::vector<Digest>> FileFetcher::run(Recheck recheck, int workers, std::stop_token stop) {
+Result<std::vector<Digest>> FileFetcher::run(Recheck recheck, int connections,
+                                             std::stop_token stop) {
   std::vector<std::size_t> small, large;
   for (std::size_t i = 0; i < plan_.blobs.size(); ++i) {
     (plan_.blobs[i].route == Route::kRanges ? large : small).push_back(i);
   }
-  CASTOOL_RETURN_IF_ERROR(run_parallel(
-      small.size(), static_cast<std::size_t>(std::max(workers, 1)),
-      [&](std::size_t i, std::stop_token inner) {
-        return fetch_small(small[i], recheck, std::move(inner));
-      },
-      stop));
-  CASTOOL_RETURN_IF_ERROR(run_parallel(
-      large.size(), kLargeAtOnce,
-      [&](std::size_t i, std::stop_token inner) { return fetch_large(large[i], std::move(inner)); },
-      stop));
+  const auto width = static_cast<std::size_t>(std::max(connections, 1));
+  const TaskGroup groups[] = {
+      {small.size(), std::min(2 * width, kMostSmallAtOnce),
+       [&](std::size_t i, std::stop_token inner) {
+         return fetch_small(small[i], recheck, std::move(inner));
+       }},
+      {large.size(), std::min(width, kMostLargeAtOnce), [&](std::size_t i, std::stop_token inner) {
+         return fetch_large(large[i], std::move(inner));
+       }}};
+  CASTOOL_RETURN_IF_ERROR(run_parallel(groups, stop));
   std::vector<Digest> digests;
   for (const auto& digest : digests_) {
     if (!digest) return make_error(Code::kInternal, "a planned file was passed over");

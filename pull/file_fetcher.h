@@ -37,9 +37,10 @@ class FileFetcher {
   [[nodiscard]] const std::vector<std::shared_ptr<FileProgress>>& progress() const {
     return progress_;
   }
-  // Fetches what is missing: small content on `workers` threads, then large blobs a few at a time.
-  // The digest of each blob of the plan, in its order.
-  [[nodiscard]] base::Result<std::vector<base::Digest>> run(Recheck recheck, int workers,
+  // Fetches what is missing, small content and large blobs beside each other; the budget of
+  // HttpClient and Downloader keeps all of it to `connections`. The digest of each blob of the
+  // plan, in its order.
+  [[nodiscard]] base::Result<std::vector<base::Digest>> run(Recheck recheck, int connections,
                                                             std::stop_token stop);
 
  private:

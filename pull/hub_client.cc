@@ -215,6 +215,7 @@ Status HubClient::read(const HubFile& file, const std::function<Status()>& resta
   fetch::HttpRequest request;
   request.url = resolve_url(access_.endpoint, file.repo, file.commit, file.path);
   fetch::FetchOptions options;
+  options.priority = fetch::Priority::kBackground;
   options.credential = &access_.credential;
   options.max_body = std::max<std::uint64_t>(file.size, options.max_body);
   CASTOOL_ASSIGN(const auto response, http_.fetch_to(request, options, restart, sink, stop));

@@ -120,7 +120,7 @@ class Run {
     Result<std::vector<Digest>> blobs = std::vector<Digest>();
     {
       const ProgressTicker ticker(events, fetcher.progress(), context_.clock);
-      blobs = fetcher.run(request_.recheck, request_.small_files_at_once, std::move(stop));
+      blobs = fetcher.run(request_.recheck, request_.connections, std::move(stop));
     }
     for (const auto& file : fetcher.progress()) bytes_fetched_ += file->received();
     if (!blobs) return base::failure(blobs);

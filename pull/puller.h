@@ -44,7 +44,8 @@ struct PullRequest {
   Mode mode = Mode::kFetch;
   Recheck recheck = Recheck::kNo;
   PlainHttp plain_http = PlainHttp::kRefuse;
-  int small_files_at_once = 16;  // requests for small files under way together
+  int connections =
+      16;  // of the budget that `http` and `downloader` share: how much to begin at once
   // OVMS's part, kept with the ref; empty task: what an earlier pull said, else inferred as far as
   // this version can.
   std::string task;

@@ -236,6 +236,7 @@ Status RegistryClient::read(const manifest::Layer& layer, const std::function<St
   request.url = blob_url(layer.digest);
   const Ask ask = [&](const fetch::Credential& credential) {
     fetch::FetchOptions options;
+    options.priority = fetch::Priority::kBackground;
     options.credential = &credential;
     options.max_body = std::max(layer.size, options.max_body);
     return http_.fetch_to(request, options, restart, sink, stop);

@@ -156,8 +156,10 @@ int run_pull(const PullArguments& arguments, CommandContext& context) {
   limits.bytes_per_second = arguments.bytes_per_second;
   limits.timeout = context.settings.timeout;
   const auto backoff = std::make_shared<fetch::HostBackoff>();
-  fetch::HttpClient http(*transport, context.clock, context.log, backoff);
-  fetch::Downloader downloader(*transport, limits, context.clock, context.log, backoff);
+  const auto budget = std::make_shared<fetch::TransferBudget>(
+      limits.connections, limits.bytes_per_second, context.clock);
+  fetch::HttpClient http(*transport, context.clock, context.log, backoff, budget);
+  fetch::Downloader downloader(*transport, limits, context.clock, context.log, backoff, budget);
   const pull::PullContext parts = {*prepared->store,  *refs,         http,       downloader,
                                    prepared->origins, context.clock, context.log};
   context.out.on_reader_gone([&signals] { signals.request_stop(); });

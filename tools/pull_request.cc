@@ -75,7 +75,7 @@ Result<pull::PullRequest> pull_request(const std::string& source, const PullArgu
   request.exclude = arguments.exclude;
   request.mode = arguments.dry_run ? pull::Mode::kDryRun : pull::Mode::kFetch;
   request.recheck = arguments.force ? pull::Recheck::kYes : pull::Recheck::kNo;
-  request.small_files_at_once = std::min(arguments.connections, request.small_files_at_once);
+  request.connections = arguments.connections;
   request.plain_http = arguments.insecure ? pull::PlainHttp::kAllow : pull::PlainHttp::kRefuse;
   return request;
 }

@@ -27,7 +27,8 @@ TEST_F(DownloaderTest, FetchesInRangesOverAFewConnections) {
   EXPECT_EQ(counters_.bytes_received, blob_.size());
   EXPECT_EQ(counters_.requests, transport.requests().size());
   EXPECT_EQ(counters_.retries, 0U);
-  EXPECT_EQ(transport.most_at_once(), 4U);
+  EXPECT_GE(transport.most_at_once(), 2U);
+  EXPECT_LE(transport.most_at_once(), 8U);  // a modest number at first
   EXPECT_EQ(book_->asked(), 1);
   for (const HttpRequest& request : transport.requests()) {
     ASSERT_TRUE(request.range);
@@ -140,6 +141,71 @@ TEST_F(DownloaderTest, ManyJobsShareTheConnections) {
   EXPECT_EQ(good, 12);
   EXPECT_LE(transport.most_at_once(), 3U);
   for (const auto& sink : sinks) EXPECT_TRUE(sink->bytes() == blob_);
+}
+
+TEST_F(DownloaderTest, DemandGetsAConnectionWhileBulkHoldsAll) {
+  // Bulk answers never end; the demand's does.
+  ScriptedTransport transport([&](const HttpRequest& request) {
+    Answer made = serve_range(request, blob_);
+    if (request.url.find("/bulk") != std::string::npos) {
+      made.body.resize(1000);
+      made.hang = true;
+    }
+    return made;
+  });
+  class Book final : public AddressBook {
+   public:
+    explicit Book(std::string url) : url_(std::move(url)) {}
+    base::Result<BlobAddress> address(Need, std::stop_token) override {
+      BlobAddress address;
+      address.url = url_;
+      return address;
+    }
+
+   private:
+    const std::string url_;
+  };
+  DownloadLimits limits = patient();
+  limits.connections = 2;
+  base::SystemClock clock;  // a stall takes its 30 s
+  Downloader downloader(transport, limits, clock, *log_);
+  std::stop_source stop;
+  std::jthread bulk([&] {
+    const auto status = downloader.run(
+        {"sha256:ab", sink_, std::make_shared<Book>("https://cdn.example/bulk")}, stop.get_token());
+    EXPECT_FALSE(status);
+  });
+  while (transport.requests().size() < 2) std::this_thread::yield();
+  const auto wanted = std::make_shared<MemoryBlob>(blob_.size());
+  const auto status =
+      downloader.run({"sha256:cd", wanted, std::make_shared<Book>("https://cdn.example/demand"),
+                      Priority::kDemand},
+                     {});
+  ASSERT_TRUE(status) << status.error().text();
+  EXPECT_TRUE(wanted->bytes() == blob_);
+  EXPECT_EQ(transport.most_at_once(), 3U);  // one above the limit, never more
+  stop.request_stop();
+}
+
+TEST_F(DownloaderTest, AsksForAnAddressWithoutHoldingASlot) {
+  ScriptedTransport transport(serving([](const HttpRequest&, int) { return std::nullopt; }));
+  const auto budget = std::make_shared<TransferBudget>(1, 0, clock_);
+  // An address book that needs a slot of its own, as one over HTTP does.
+  class Asking final : public AddressBook {
+   public:
+    explicit Asking(TransferBudget& budget) : budget_(budget) {}
+    base::Result<BlobAddress> address(Need need, std::stop_token stop) override {
+      const HeldSlot slot(budget_, Priority::kBackground, stop);
+      return book_.address(need, stop);
+    }
+
+   private:
+    TransferBudget& budget_;
+    CountingBook book_;
+  };
+  Downloader downloader(transport, patient(), clock_, *log_, nullptr, budget);
+  expect_complete(downloader.run({"sha256:ab", sink_, std::make_shared<Asking>(*budget)}, {}));
+  EXPECT_EQ(transport.most_at_once(), 1U);
 }
 
 TEST_F(DownloaderTest, TheDestructorEndsWhatRuns) {

@@ -35,6 +35,22 @@ class MemoryBlob final : public BlobSink {
                        [](State state) { return state == State::kPresent; });
   }
 
+  std::uint64_t present() override {
+    const base::MutexLock lock(mutex_);
+    const auto count = std::count(chunks_.begin(), chunks_.end(), State::kPresent);
+    return std::min(size_, static_cast<std::uint64_t>(count) * kChunk);
+  }
+  base::Status forget(const base::ByteRange& range) override {
+    const base::MutexLock lock(mutex_);
+    for (std::size_t i = range.offset / kChunk; i * kChunk < range.end() && i < chunks_.size();
+         ++i) {
+      if (chunks_[i] == State::kPresent) chunks_[i] = State::kMissing;
+    }
+    forgotten_ += range.length;
+    return base::ok();
+  }
+  [[nodiscard]] std::uint64_t forgotten() const { return forgotten_; }
+
   [[nodiscard]] std::string bytes() const {
     const base::MutexLock lock(mutex_);
     return bytes_;
@@ -70,6 +86,7 @@ class MemoryBlob final : public BlobSink {
   std::string bytes_ CASTOOL_GUARDED_BY(mutex_);
   std::vector<State> chunks_ CASTOOL_GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> appended_{0};
+  std::atomic<std::uint64_t> forgotten_{0};
   std::uint64_t fail_after_ = ~std::uint64_t{0};
   std::optional<base::Error> failure_;
   std::atomic<int> claims_{0};

@@ -49,8 +49,8 @@ TEST(TokenBucket, MakesUpForAPauseOfAtMostATenthOfASecond) {
 
 TEST(ConnectionWindow, GrowsWhileItPays) {
   ConnectionWindow window(16);
-  EXPECT_EQ(window.limit(), 4);
-  double rate = 40;
+  EXPECT_EQ(window.limit(), 8);
+  double rate = 80;
   for (int i = 0; i < 10; ++i) {
     window.on_sample(rate, Use::kFull);
     rate = 10.0 * window.limit();
@@ -59,34 +59,39 @@ TEST(ConnectionWindow, GrowsWhileItPays) {
 }
 
 TEST(ConnectionWindow, StopsGrowingWhenNothingIsGained) {
-  ConnectionWindow window(16);
+  ConnectionWindow window(32);
   window.on_sample(100, Use::kFull);
-  EXPECT_EQ(window.limit(), 6);
+  EXPECT_EQ(window.limit(), 12);
   for (int i = 0; i < ConnectionWindow::kPatience; ++i) window.on_sample(100, Use::kFull);
-  EXPECT_EQ(window.limit(), 6);
+  EXPECT_EQ(window.limit(), 12);
   // Then it tries again, because links change.
   window.on_sample(100, Use::kFull);
   window.on_sample(100, Use::kFull);
-  EXPECT_EQ(window.limit(), 9);
+  EXPECT_EQ(window.limit(), 18);
 }
 
 TEST(ConnectionWindow, DoesNotGrowWhileConnectionsAreIdle) {
   ConnectionWindow window(16);
   for (int i = 0; i < 100; ++i) window.on_sample(1000.0 * i, Use::kIdle);
-  EXPECT_EQ(window.limit(), 4);
+  EXPECT_EQ(window.limit(), 8);
 }
 
-TEST(ConnectionWindow, HalvesOnPushBackAndWaits) {
+TEST(ConnectionWindow, HalvesOnPushBackAndWaitsAndThenGrowsByOnes) {
   ConnectionWindow window(16);
   window.on_push_back();
-  EXPECT_EQ(window.limit(), 2);
+  EXPECT_EQ(window.limit(), 4);
+  window.on_push_back();
   window.on_push_back();
   window.on_push_back();
   EXPECT_EQ(window.limit(), 1);
   for (int i = 0; i < ConnectionWindow::kPenalty; ++i) window.on_sample(100, Use::kFull);
   EXPECT_EQ(window.limit(), 1);
-  window.on_sample(100, Use::kFull);
-  EXPECT_EQ(window.limit(), 2);
+  double rate = 100;
+  for (int limit = 2; limit <= 6; ++limit) {
+    window.on_sample(rate, Use::kFull);
+    EXPECT_EQ(window.limit(), limit);
+    rate *= 2;
+  }
   EXPECT_EQ(ConnectionWindow(2).limit(), 2);
   EXPECT_EQ(ConnectionWindow(0).limit(), 1);
 }
