@@ -31,6 +31,15 @@ Error cancelled(std::string_view url) {
   return about(base::make_error(Code::kCancelled, "interrupted"), url);
 }
 
+// Rows 23 and 27: the origin sent us to another host, which refuses; the origin may know better
+// now.
+bool is_refused_elsewhere(const HttpRequest& request, const HttpResponse& response) {
+  if (!is_refused_address(response.head.status)) return false;
+  const auto asked = origin_of(request.url);
+  const auto answered = origin_of(response.final_url);
+  return asked && answered && !(*asked == *answered);
+}
+
 bool is_encoded(const ResponseHead& head) {
   const auto encoding = head.headers.get("Content-Encoding");
   return encoding && !encoding->empty() && *encoding != "identity";
@@ -123,9 +132,12 @@ Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
   for (int failures = 1;; ++failures) {
     if (call.stop.stop_requested()) return cancelled(call.request.url);
     Attempt tried = attempt(call);
-    if (tried.response) return *std::move(tried.response);
+    if (tried.response && !(failures == 1 && is_refused_elsewhere(call.request, *tried.response))) {
+      return *std::move(tried.response);
+    }
     if (tried.final_error) return about(*std::move(tried.final_error), call.request.url);
     if (call.stop.stop_requested()) return cancelled(tried.url);
+    if (tried.response) continue;
     const Decision decision = after_failed_request(tried.outcome, failures, call.options.attempts,
                                                    call.options.longest_wait, jitter());
     const std::string why = describe(tried.outcome, tried.detail);

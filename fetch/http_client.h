@@ -63,7 +63,8 @@ class HttpClient {
              std::shared_ptr<TransferBudget> budget = nullptr);
   ~HttpClient();
 
-  // Any answer with a status below 500 and not 408 or 429 is a response, whatever it says;
+  // Any answer with a status below 500 and not 408 or 429 is a response, whatever it says (one that
+  // another host gave after a redirect, and that refuses, is asked for twice, from the start);
   // transport failures and what remains after the retries are errors: kUnavailable, kRateLimited,
   // kCancelled, kUnauthorized (proxy 407), kUsage (an URL that is none). Errors name the redacted
   // URL.

@@ -82,6 +82,10 @@ bool is_final_status(int status) {
   return status >= 200 && status < 500 && status != 408 && status != 429;
 }
 
+bool is_refused_address(int status) {
+  return status == 401 || status == 403 || status == 404 || status == 410 || status == 416;
+}
+
 Decision after_failed_request(const Outcome& outcome, int failures, int attempts,
                               nanoseconds longest_wait, double jitter) {
   if (outcome.status != 0 && outcome.end == TransferEnd::kComplete) {

@@ -46,6 +46,9 @@ struct Decision {
 // Whether a small request that got this answer has an answer for its caller.
 [[nodiscard]] bool is_final_status(int status);
 
+// Whether an address that an origin gave us may have been refused only because it was old.
+[[nodiscard]] bool is_refused_address(int status);
+
 // A small request. `failures` so far, this one included; `attempts` in all.
 [[nodiscard]] Decision after_failed_request(const Outcome& outcome, int failures, int attempts,
                                             std::chrono::nanoseconds longest_wait, double jitter);

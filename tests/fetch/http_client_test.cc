@@ -138,6 +138,26 @@ TEST_F(HttpClientTest, EndsARedirectLoop) {
   EXPECT_EQ(transport.requests().size(), 11U);
 }
 
+TEST_F(HttpClientTest, AsksTheOriginAgainOnceWhenAnotherHostRefuses) {
+  for (const int status : {401, 403, 404, 410, 416}) {
+    ScriptedTransport once({redirect(302, "https://cdn.example/old"), answer(status, "no"),
+                            redirect(302, "https://cdn.example/new"), answer(200, "ok")});
+    const auto response = fetch(once, "https://hub.example/a");
+    ASSERT_TRUE(response) << status;
+    EXPECT_EQ(response->body, "ok");
+    EXPECT_EQ(response->final_url, "https://cdn.example/new");
+    ScriptedTransport twice({redirect(302, "https://cdn.example/old"), answer(status, "no"),
+                             redirect(302, "https://cdn.example/new"), answer(status, "no")});
+    const auto refused = fetch(twice, "https://hub.example/a");
+    ASSERT_TRUE(refused) << status;
+    EXPECT_EQ(refused->head.status, status);
+    EXPECT_EQ(twice.requests().size(), 4U);
+  }
+  // What the origin itself says is final.
+  ScriptedTransport same({redirect(302, "/b"), answer(404, "no")});
+  EXPECT_EQ(fetch(same, "https://hub.example/a")->head.status, 404);
+}
+
 TEST_F(HttpClientTest, A200WithALocationIsAnAnswer) {
   ScriptedTransport transport({answer(200, "x").with("Location", "https://cdn.example/")});
   const auto response = fetch(transport, "https://hub.example/a");
