@@ -97,6 +97,7 @@ CurlTransfer::CurlTransfer(TransferId id, HttpRequest request,
 
 CurlTransfer::~CurlTransfer() {
   curl_easy_cleanup(handle_);
+  curl_slist_free_all(connect_to_);
   curl_slist_free_all(header_list_);
 }
 
@@ -131,6 +132,13 @@ void CurlTransfer::configure(const CurlConfig& config) {
 void CurlTransfer::configure_request() {
   curl_easy_setopt(handle_, CURLOPT_URL, request_.url.c_str());
   if (request_.method == Method::kHead) curl_easy_setopt(handle_, CURLOPT_NOBODY, 1L);
+  if (!request_.peer.empty()) {
+    // ":" host and port of the URL, whatever they are, ":" address, ":" the same port.
+    const bool v6 = request_.peer.find(':') != std::string::npos;
+    const std::string place = v6 ? "[" + request_.peer + "]" : request_.peer;
+    connect_to_ = curl_slist_append(nullptr, ("::" + place + ":").c_str());
+    curl_easy_setopt(handle_, CURLOPT_CONNECT_TO, connect_to_);
+  }
   const auto add = [this](const std::string& line) {
     curl_slist* longer = curl_slist_append(header_list_, line.c_str());
     if (longer != nullptr) header_list_ = longer;

@@ -71,6 +71,7 @@ class CurlTransfer {
   base::Clock& clock_;
   void* handle_ = nullptr;
   curl_slist* header_list_ = nullptr;
+  curl_slist* connect_to_ = nullptr;
   std::array<char, 256>
       error_text_{};  // CURL_ERROR_SIZE; libcurl writes here until the handle goes
   ResponseHead head_;

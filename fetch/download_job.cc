@@ -47,7 +47,7 @@ base::Status DownloadJob::run() {
       fail(base::make_error(Code::kCancelled, "interrupted"));
       break;
     }
-    if (active_.empty() && queue_.empty() && sink_.complete()) return base::ok();
+    if (done()) return base::ok();
     step();
   }
   cancel_all();
@@ -61,9 +61,10 @@ void DownloadJob::step() {
   while (!error_ && start_one() == Started::kYes) {
   }
   if (error_) return;
+  replace_laggards();
   resume_paused();
   check_timeout();
-  if (error_ || (active_.empty() && queue_.empty() && sink_.complete())) return;
+  if (error_ || done()) return;
   wait_for_change();
 }
 
@@ -78,6 +79,7 @@ void DownloadJob::read_mailbox() {
       return active.transfer.get() == transfer;
     });
   };
+  for (const RangeTransfer* transfer : mail.accepted) note_copy(*find(transfer));
   for (const auto& [transfer, until] : mail.paused) find(transfer)->paused_until = until;
   for (const RangeTransfer* transfer : mail.ended) {
     std::list<Active> ended;
@@ -89,9 +91,15 @@ void DownloadJob::read_mailbox() {
 
 // --- What to ask for next ----------------------------------------------------------------------
 
+bool DownloadJob::done() {
+  return !starting_over_ && active_.empty() && queue_.empty() && sink_.complete();
+}
+
 // Looked at before a slot is taken, so that jobs without work do not pass slots among themselves.
 bool DownloadJob::may_have_work() {
-  if (ranges_are_ignored_ && !active_.empty()) return false;
+  if (starting_over_ && active_.empty()) finish_start_over();
+  if (starting_over_ || error_) return false;
+  if (asking_ == Asking::kWhole && !active_.empty()) return false;
   const Monotonic now = core_.clock.now();
   const bool due = std::any_of(queue_.begin(), queue_.end(),
                                [now](const Work& work) { return work.not_before <= now; });
@@ -109,9 +117,10 @@ DownloadJob::Started DownloadJob::start_one() {
   }
   const auto grant = core_.budget.try_acquire(party_);
   if (!grant) return Started::kNotNow;
-  auto work = ranges_are_ignored_ ? next_whole() : next_work();
+  auto work = asking_ == Asking::kWhole ? next_whole() : next_work();
   if (work && address_is_good()) {
-    const Hop hop = work->redirected_to.value_or(Hop{address_->url, address_->reach});
+    const Hop home = replica_.place().value_or(Hop{address_->url, address_->reach});
+    const Hop hop = work->redirected_to.value_or(home);
     if (!must_wait(hop)) {
       launch(*std::move(work), hop, *grant);
       return Started::kYes;
@@ -192,7 +201,15 @@ std::unique_ptr<RangeWriter> DownloadJob::claim(std::uint64_t max_bytes) {
     claim_again_at_ = after(kClaimPoll);
     wake_at(claim_again_at_);
   } else {
-    claimed_ += (*claimed)->end_offset() - (*claimed)->next_offset();
+    const std::uint64_t from = (*claimed)->next_offset();
+    const base::ByteRange range{from, (*claimed)->end_offset() - from};
+    claimed_ += range.length;
+    const bool touches = !claims_.empty() && claims_.back().end() == range.offset;
+    if (touches) {
+      claims_.back().length += range.length;
+    } else {
+      claims_.push_back(range);
+    }
   }
   return *std::move(claimed);
 }
@@ -221,6 +238,7 @@ bool DownloadJob::ask_address() {
   address_ = *std::move(address);
   address_is_stale_ = false;
   address_is_new_ = true;
+  replica_.forget_place();
   // The origin's own retries are not silence of the host that has the bytes.
   last_alive_ = std::max(last_alive_, core_.clock.now());
   return true;
@@ -235,14 +253,20 @@ void DownloadJob::launch(Work work, const Hop& hop, TransferBudget::Grant grant)
   const auto to = origin_of(hop.url);
   const bool same_origin = from && to && *from == *to;
   request.headers = same_origin ? address_->headers : without_credentials(address_->headers);
-  if (!ranges_are_ignored_) {
+  request.peer = replica_.peer(hop.url);
+  RangeTransfer::Wanted wanted{size_, std::nullopt, replica_.version(hop.url)};
+  if (asking_ != Asking::kWhole) {
     const RangeWriter& writer = *work.writers.front();
-    request.range =
-        base::ByteRange{writer.next_offset(), writer.end_offset() - writer.next_offset()};
+    const std::uint64_t left = writer.end_offset() - writer.next_offset();
+    const std::uint64_t most = asking_ == Asking::kSmallRanges ? kSmallestRange : left;
+    wanted.range = base::ByteRange{writer.next_offset(), std::min(left, most)};
+    request.range = wanted.range;
+    if (!wanted.version.empty()) request.headers.add("If-Range", wanted.version);
   }
   Active& active = active_.emplace_back();
   active.transfer =
-      std::make_shared<RangeTransfer>(std::move(work.writers), request.range, size_, *this);
+      std::make_shared<RangeTransfer>(std::move(work.writers), std::move(wanted), *this);
+  active.began = active.watched_from = core_.clock.now();
   active.serial = ++launched_;
   active.grant = grant;
   active.hop = hop;
@@ -299,7 +323,10 @@ void DownloadJob::wait_for_change() {
   const Monotonic now = core_.clock.now();
   if (wake_at_ <= now) return;
   MutexLock lock(core_.budget.mutex);
-  if (mailbox_.woken || !mailbox_.ended.empty() || !mailbox_.paused.empty()) return;
+  if (mailbox_.woken || !mailbox_.ended.empty() || !mailbox_.paused.empty() ||
+      !mailbox_.accepted.empty()) {
+    return;
+  }
   core_.budget.changed.wait_until(core_.budget.mutex,
                                   std::chrono::steady_clock::now() + (wake_at_ - now));
 }
@@ -332,6 +359,12 @@ Clock::Duration DownloadJob::take_tokens(std::uint64_t bytes) noexcept {
 
 void DownloadJob::on_received(std::uint64_t bytes) noexcept {
   core_.bytes_received.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void DownloadJob::on_accepted(RangeTransfer& transfer) noexcept {
+  MutexLock lock(core_.budget.mutex);
+  mailbox_.accepted.push_back(&transfer);
+  core_.budget.changed.notify_all();
 }
 
 void DownloadJob::on_progress(std::uint64_t written, std::uint64_t skipped) noexcept {

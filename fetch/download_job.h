@@ -17,8 +17,10 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "fetch/downloader_core.h"
+#include "fetch/laggard.h"
 #include "fetch/range_transfer.h"
 #include "fetch/redirect_policy.h"
+#include "fetch/replica.h"
 #include "fetch/retry_policy.h"
 
 namespace castool::fetch {
@@ -34,6 +36,7 @@ class DownloadJob final : public TransferEvents {
 
   base::Clock::Duration take_tokens(std::uint64_t bytes) noexcept override;
   void on_received(std::uint64_t bytes) noexcept override;
+  void on_accepted(RangeTransfer& transfer) noexcept override;
   void on_progress(std::uint64_t written, std::uint64_t skipped) noexcept override;
   void on_paused(RangeTransfer& transfer, base::Clock::Duration wait) noexcept override;
   void on_ended(RangeTransfer& transfer) noexcept override;
@@ -56,10 +59,15 @@ class DownloadJob final : public TransferEvents {
     Hop hop;
     int hops = 0;
     std::optional<Monotonic> paused_until;
+    Monotonic began;
+    Monotonic watched_from;  // and from how many bytes: for laggards
+    std::uint64_t watched_bytes = 0;
+    bool replaced = false;
   };
   enum class Started { kYes, kNotNow };
   // What the transport's thread reported since the job looked last.
   struct Mailbox {
+    std::vector<const RangeTransfer*> accepted;
     std::vector<const RangeTransfer*> ended;
     std::vector<std::pair<const RangeTransfer*, Monotonic>> paused;
     bool woken = false;
@@ -75,6 +83,15 @@ class DownloadJob final : public TransferEvents {
              const std::string& why, Work work);
   void requeue(Work work, Monotonic not_before);
 
+  // download_job_copies.cc: one copy of the blob, and connections that carry their weight.
+  void note_copy(const Active& active);
+  void start_over(const Active& active);
+  void finish_start_over();
+  void replace_laggards();
+  [[nodiscard]] std::vector<double> peer_rates(const Active& active) const;
+  void note_rate(const Active& active);
+
+  [[nodiscard]] bool done();
   [[nodiscard]] bool may_have_work();
   [[nodiscard]] Started start_one();
   [[nodiscard]] std::optional<Work> next_work();
@@ -107,9 +124,13 @@ class DownloadJob final : public TransferEvents {
   std::list<Work> queue_;
   std::optional<BlobAddress> address_;
   bool address_is_stale_ = false;
-  bool address_is_new_ = false;  // not used for a request yet
-  bool ranges_are_ignored_ = false;  // rows 1 and 4: one connection, whole answers
-  std::uint64_t claimed_ = 0;        // bytes that writers of this job were given
+  bool address_is_new_ = false;      // not used for a request yet
+  Asking asking_ = Asking::kRanges;  // kWhole: rows 1, 4 and 26, on one connection
+  Replica replica_;
+  bool starting_over_ = false;           // until the last transfer of the old version has ended
+  std::vector<base::ByteRange> claims_;  // since the start, joined where they touch
+  RecentRates recent_rates_;
+  std::uint64_t claimed_ = 0;  // bytes that writers of this job were given
   Monotonic claim_again_at_ = Monotonic::min();
   Monotonic wake_at_ = Monotonic::max();
   std::optional<base::Error> error_;

@@ -23,7 +23,10 @@ void DownloadJob::handle_ended(Active& active) {
   if (!transfer.sink_status()) return fail(transfer.sink_status().error());
   Work work;
   work.writers = transfer.take_unfinished();
-  if (work.writers.empty()) return;
+  note_rate(active);
+  // What is left of it belongs to a version that is given up.
+  if (work.writers.empty() || starting_over_) return;
+  if (active.replaced) return requeue(std::move(work), Monotonic::min());
   if (active.serial <= incident_ && transfer.bytes_written() == 0) {
     return requeue(std::move(work), incident_until_);
   }
@@ -39,7 +42,7 @@ void DownloadJob::handle_accepted(Active& active, Work work) {
   const Outcome outcome = outcome_of(transfer);
   const bool ended_by_rule = transfer.result().end == TransferEnd::kComplete ||
                              transfer.result().end == TransferEnd::kAborted;
-  if (ranges_are_ignored_ && transfer.bytes_written() == 0) {
+  if (asking_ == Asking::kWhole && transfer.bytes_written() == 0) {
     apply(after_wrong_answer(history_, core_.jitter()), active, outcome,
           "the answer ended before the bytes that are missing", std::move(work));
   } else if (!ended_by_rule) {
@@ -66,12 +69,13 @@ void DownloadJob::handle_rejected(Active& active, Work work) {
   switch (transfer.answer().kind) {
     case AnswerKind::kPart:
     case AnswerKind::kWhole:
-      if (!ranges_are_ignored_) {
+      if (asking_ != Asking::kWhole) {
         core_.log.info("{}: the server ignores ranges; using one connection",
                        redacted(active.hop.url));
       }
-      ranges_are_ignored_ = true;
+      asking_ = Asking::kWhole;
       return requeue(std::move(work), Monotonic::min());
+    case AnswerKind::kOtherVersion: return start_over(active);
     case AnswerKind::kRedirect: return follow_redirect(active, std::move(work));
     case AnswerKind::kWrongRange: return wrong("the answer has another range than asked for");
     case AnswerKind::kEncoded: return wrong("the answer is compressed although not asked for");
@@ -79,9 +83,17 @@ void DownloadJob::handle_rejected(Active& active, Work work) {
     case AnswerKind::kWrongSize:
       return apply(after_wrong_size(history_, core_.jitter()), active, outcome,
                    "the server's copy has another size", std::move(work));
-    case AnswerKind::kRefused:
-      return apply(after_failed_transfer(outcome, history_, kLongestWait, core_.jitter()), active,
-                   outcome, describe(outcome, transfer.result().detail), std::move(work));
+    case AnswerKind::kRefused: {
+      const Decision decision =
+          after_failed_transfer(outcome, history_, kLongestWait, core_.jitter());
+      if (outcome.status == 403 && transfer.wanted().range) {
+        const bool of_range = transfer.refusal_text().find("range") != std::string::npos;
+        asking_ = asking_after_refusal(asking_, history_.refusals,
+                                       of_range ? Refusal::kOfTheRange : Refusal::kPlain);
+      }
+      return apply(decision, active, outcome, describe(outcome, transfer.result().detail),
+                   std::move(work));
+    }
   }
 }
 
@@ -106,7 +118,9 @@ void DownloadJob::apply(const Decision& decision, const Active& active, const Ou
   if (decision.step == Step::kResolve) address_is_stale_ = true;
   incident_ = launched_;
   incident_until_ = after(decision.wait);
-  if (pushes_back(outcome)) core_.budget.push_back(active.grant);
+  if (loses_replica(outcome)) replica_.forget_place();
+  const bool refused_again = outcome.status == 403 && history_.refusals > 1;
+  if (pushes_back(outcome) || refused_again) core_.budget.push_back(active.grant);
   if (outcome.status == 429 || outcome.status == 503) {
     if (const auto origin = origin_of(active.hop.url)) {
       core_.backoff->defer(*origin, incident_until_);

@@ -50,6 +50,7 @@ struct HttpRequest {
   std::optional<base::ByteRange> range;                               // "Range: bytes=a-b"
   std::chrono::nanoseconds stall_timeout = std::chrono::seconds(30);  // longest time without a byte
   Reach reach = Reach::kAnywhere;
+  std::string peer;  // numeric address to connect to in place of the host's; empty: any of them
 };
 
 struct ResponseHead {

@@ -13,12 +13,13 @@
 namespace castool::fetch {
 
 enum class AnswerKind {
-  kPart,        // bytes of `range`
-  kWhole,       // the whole blob from offset 0: the range was ignored
-  kWrongRange,  // not what was asked
-  kWrongSize,   // of a blob of another size
-  kEncoded,     // compressed although we asked for identity
-  kPage,        // a web page in the blob's place: a proxy or a captive portal
+  kPart,          // bytes of `range`
+  kWhole,         // the whole blob from offset 0: the range was ignored
+  kWrongRange,    // not what was asked
+  kWrongSize,     // of a blob of another size
+  kEncoded,       // compressed although we asked for identity
+  kPage,          // a web page in the blob's place: a proxy or a captive portal
+  kOtherVersion,  // its ETag is not the one that was asked for
   kRedirect,
   kRefused,  // any other status
 };

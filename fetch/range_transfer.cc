@@ -4,28 +4,43 @@
 #include <exception>
 #include <utility>
 
+#include "fetch/replica.h"
+
 namespace castool::fetch {
 namespace {
 
 // The body of an error is read to its end, so that the connection can be used again, if it is
 // short.
 constexpr std::uint64_t kLongestDiscard = 64 * 1024;
+constexpr std::size_t kRefusalText = 1024;
+
+// With If-Range a server that has another version answers 200 with all of it; one that knows no
+// If-Range answers 206 of the other version.
+bool is_other_version(const ResponseHead& head, const std::string& version) {
+  if (version.empty() || (head.status != 200 && head.status != 206)) return false;
+  const auto etag = strong_etag(head.headers);
+  return etag && *etag != version;
+}
 
 }  // namespace
 
-RangeTransfer::RangeTransfer(Writers writers, std::optional<base::ByteRange> asked,
-                             std::uint64_t size, TransferEvents& events)
-    : writers_(std::move(writers)), asked_(asked), size_(size), events_(events) {}
+RangeTransfer::RangeTransfer(Writers writers, Wanted wanted, TransferEvents& events)
+    : writers_(std::move(writers)), wanted_(std::move(wanted)), events_(events) {}
 
 Flow RangeTransfer::on_head(const ResponseHead& head) noexcept {
   try {
     head_ = head;
-    answer_ = judge(head, asked_, size_);
-    const bool asked_for_all = !asked_ || (asked_->offset == 0 && asked_->length == size_);
+    answer_ = judge(head, wanted_.range, wanted_.size);
+    if (is_other_version(head, wanted_.version)) answer_ = {AnswerKind::kOtherVersion, {}};
+    const auto& asked = wanted_.range;
+    const bool asked_for_all = !asked || (asked->offset == 0 && asked->length == wanted_.size);
     accepted_ = answer_.kind == AnswerKind::kPart ||
                 (answer_.kind == AnswerKind::kWhole && asked_for_all && !answer_.range.empty());
     position_ = answer_.range.offset;
-    if (accepted_) gathered_.reserve(kGatherBytes);
+    if (accepted_) {
+      gathered_.reserve(kGatherBytes);
+      events_.on_accepted(*this);
+    }
   } catch (const std::exception&) {
     return Flow::kAbort;
   }
@@ -41,6 +56,7 @@ Flow RangeTransfer::on_body(std::span<const std::byte> bytes) noexcept {
   }
   events_.on_received(bytes.size());
   if (!accepted_) {
+    keep_refusal(bytes);
     discarded_ += bytes.size();
     return discarded_ > kLongestDiscard ? Flow::kAbort : Flow::kContinue;
   }
@@ -49,6 +65,18 @@ Flow RangeTransfer::on_body(std::span<const std::byte> bytes) noexcept {
   } catch (const std::exception& error) {
     sink_status_ = base::make_error(base::Code::kInternal, "the sink threw an exception");
     return Flow::kAbort;
+  }
+}
+
+void RangeTransfer::keep_refusal(std::span<const std::byte> bytes) noexcept {
+  try {
+    const std::size_t room = kRefusalText - std::min(kRefusalText, refusal_text_.size());
+    for (const std::byte byte : bytes.first(std::min(bytes.size(), room))) {
+      const char c = static_cast<char>(byte);
+      refusal_text_.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+    }
+  } catch (const std::exception&) {
+    refusal_text_.clear();
   }
 }
 

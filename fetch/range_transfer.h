@@ -4,6 +4,7 @@
 // Made by a job's thread, then the transport's until on_done, then the job's again.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,8 @@ class TransferEvents {
   // Counts `bytes` against the rate limit: zero when they may be taken now, else how long to wait.
   [[nodiscard]] virtual base::Clock::Duration take_tokens(std::uint64_t bytes) noexcept = 0;
   virtual void on_received(std::uint64_t bytes) noexcept = 0;
+  // The head was accepted: from now on head() is constant.
+  virtual void on_accepted(RangeTransfer& transfer) noexcept = 0;
   // Bytes that writers took, or (`skipped`) that a whole answer has before the first of them.
   virtual void on_progress(std::uint64_t written, std::uint64_t skipped) noexcept = 0;
   virtual void on_paused(RangeTransfer& transfer, base::Clock::Duration wait) noexcept = 0;
@@ -44,18 +47,27 @@ class RangeTransfer final : public ResponseListener {
   // of the speed; past the L2 cache gathering costs more than it saves.
   static constexpr std::size_t kGatherBytes = 128 * 1024;
 
-  // `asked`: the range in the request, which is what the only writer has left; nullopt for the
-  // whole blob of `size` bytes, of which the writers, in order of offset, take their parts.
-  RangeTransfer(Writers writers, std::optional<base::ByteRange> asked, std::uint64_t size,
-                TransferEvents& events);
+  // What a request asks for.
+  struct Wanted {
+    std::uint64_t size = 0;  // of the blob
+    // Begins where the only writer does; nullopt: the whole blob, of which the writers, in order of
+    // offset, take their parts.
+    std::optional<base::ByteRange> range;
+    std::string version;  // a strong ETag, or empty for any
+  };
+  RangeTransfer(Writers writers, Wanted wanted, TransferEvents& events);
 
-  // After on_ended.
+  // Any thread.
+  [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
+  // After on_ended; head() also after on_accepted.
+  [[nodiscard]] const Wanted& wanted() const { return wanted_; }
+  // The beginning of a refusal's body, in lower case.
+  [[nodiscard]] const std::string& refusal_text() const { return refusal_text_; }
   [[nodiscard]] const std::optional<ResponseHead>& head() const { return head_; }
   [[nodiscard]] const Answer& answer() const { return answer_; }
   [[nodiscard]] bool accepted() const { return accepted_; }
   [[nodiscard]] const TransferResult& result() const { return result_; }
   [[nodiscard]] const base::Status& sink_status() const { return sink_status_; }
-  [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
   [[nodiscard]] Writers take_unfinished() { return std::move(writers_); }
 
   Flow on_head(const ResponseHead& head) noexcept override;
@@ -68,10 +80,10 @@ class RangeTransfer final : public ResponseListener {
   [[nodiscard]] bool deliver(std::span<const std::byte> bytes);
   [[nodiscard]] bool flush();
   void drop_full_writer();
+  void keep_refusal(std::span<const std::byte> bytes) noexcept;
 
   Writers writers_;  // the first one is being filled
-  const std::optional<base::ByteRange> asked_;
-  const std::uint64_t size_;
+  const Wanted wanted_;
   TransferEvents& events_;
   std::optional<ResponseHead> head_;
   Answer answer_;
@@ -80,7 +92,8 @@ class RangeTransfer final : public ResponseListener {
   base::Status sink_status_;
   std::uint64_t position_ = 0;  // offset in the blob of the next byte of the body
   std::uint64_t discarded_ = 0;
-  std::uint64_t bytes_written_ = 0;
+  std::atomic<std::uint64_t> bytes_written_{0};
+  std::string refusal_text_;
   std::vector<std::byte> gathered_;
 };
 

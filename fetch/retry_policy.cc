@@ -13,6 +13,7 @@ using std::chrono::nanoseconds;
 // Rows 22-24, 27, 2-3 and 46 of the fault catalogue.
 constexpr int kUnauthorizedLimit = 2;
 constexpr int kRefusalLimit = 3;
+constexpr int kForbiddenLimit = 4;  // the same range, a smaller one, the whole
 constexpr int kNotFoundLimit = 2;
 constexpr int kBadSizeLimit = 2;
 constexpr int kWrongAnswerLimit = 3;
@@ -115,7 +116,8 @@ Decision after_failed_transfer(const Outcome& outcome, TransferHistory& history,
     case 403:
     case 410: {
       const Code code = outcome.status == 403 ? Code::kUnauthorized : Code::kNotFound;
-      if (++history.refusals >= kRefusalLimit) return give_up(code);
+      const int limit = outcome.status == 403 ? kForbiddenLimit : kRefusalLimit;
+      if (++history.refusals >= limit) return give_up(code);
       return {Step::kResolve, history.refusals > 1 ? backoff(1, jitter) : nanoseconds(0), code};
     }
     case 404:
@@ -133,6 +135,12 @@ Decision after_failed_transfer(const Outcome& outcome, TransferHistory& history,
   }
   if (outcome.status < 300) return after_wrong_answer(history, jitter);  // 204 and the like
   return give_up(Code::kUnavailable);
+}
+
+Asking asking_after_refusal(Asking asking, int refusals, Refusal refusal) {
+  const int step = refusals - (refusal == Refusal::kPlain ? 1 : 0);
+  if (step <= 0 || asking == Asking::kWhole) return asking;
+  return step == 1 && asking == Asking::kRanges ? Asking::kSmallRanges : Asking::kWhole;
 }
 
 Decision after_wrong_answer(TransferHistory& history, double jitter) {

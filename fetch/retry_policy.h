@@ -68,6 +68,15 @@ struct TransferHistory {
 [[nodiscard]] Decision after_failed_transfer(const Outcome& outcome, TransferHistory& history,
                                              std::chrono::nanoseconds longest_wait, double jitter);
 
+// How a blob is asked for. A signature may be good for other ranges than ours, or for none (row
+// 26).
+enum class Asking { kRanges, kSmallRanges, kWhole };
+
+// What to ask for after the `refusals`th 403 in a row to a request for a range; the first one is
+// answered by a new address alone, unless the refusal itself speaks of the range.
+enum class Refusal { kPlain, kOfTheRange };
+[[nodiscard]] Asking asking_after_refusal(Asking asking, int refusals, Refusal refusal);
+
 // An answer with the wrong bytes: other range, encoding, a web page.
 [[nodiscard]] Decision after_wrong_answer(TransferHistory& history, double jitter);
 // An answer about a blob of another size.

@@ -96,6 +96,7 @@ class CurlTransportTest : public ::testing::Test {
     request.range = range;
     request.stall_timeout = stall_;
     request.reach = reach_;
+    request.peer = peer_;
     transport_->start(request, listener);
     return listener;
   }
@@ -112,10 +113,25 @@ class CurlTransportTest : public ::testing::Test {
   std::unique_ptr<base::Log> log_ = base::make_null_log();
   milliseconds stall_ = seconds(20);
   Reach reach_ = Reach::kAnywhere;
+  std::string peer_;
   std::unique_ptr<Transport> transport_ =
       make_curl_transport({"castool/test", "", ""}, clock_, *log_);
   std::shared_ptr<Listener> last_;
 };
+
+TEST_F(CurlTransportTest, ConnectsToThePeerItIsTold) {
+  std::string seen;
+  RawServer server([&](RawConnection& connection) {
+    seen = connection.read_request();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  const std::string port = server.url().substr(server.url().rfind(':'));
+  peer_ = "127.0.0.1";
+  const auto listener = get("http://no-such-host.invalid" + port + "/a");
+  EXPECT_EQ(listener->wait().end, TransferEnd::kComplete);
+  EXPECT_EQ(listener->head().peer_address, "127.0.0.1");
+  EXPECT_NE(seen.find("Host: no-such-host.invalid"), std::string::npos) << seen;
+}
 
 TEST_F(CurlTransportTest, SendsWhatItShouldAndNothingElse) {
   std::string seen;

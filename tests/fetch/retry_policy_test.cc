@@ -92,7 +92,10 @@ TEST(FailedTransfer, EveryPersistentFaultEndsAsTheCatalogueSays) {
   };
   const std::vector<Row> rows = {
       {"401", status(401), {Step::kResolve, Step::kGiveUp}, Code::kUnauthorized},
-      {"403", status(403), {Step::kResolve, Step::kResolve, Step::kGiveUp}, Code::kUnauthorized},
+      {"403",
+       status(403),
+       {Step::kResolve, Step::kResolve, Step::kResolve, Step::kGiveUp},
+       Code::kUnauthorized},
       {"410", status(410), {Step::kResolve, Step::kResolve, Step::kGiveUp}, Code::kNotFound},
       {"404", status(404), {Step::kResolve, Step::kGiveUp}, Code::kNotFound},
       {"416", status(416), {Step::kResolve, Step::kGiveUp}, Code::kDigestMismatch},
@@ -116,6 +119,44 @@ TEST(FailedTransfer, EveryPersistentFaultEndsAsTheCatalogueSays) {
     }
     EXPECT_EQ(decision.code, row.code) << row.what;
   }
+}
+
+TEST(AskingAfterRefusal, ASmallerRangeAndThenTheWhole) {
+  struct Row {
+    Asking before;
+    int refusals;
+    Refusal refusal;
+    Asking after;
+  };
+  constexpr Refusal kPlain = Refusal::kPlain;
+  constexpr Refusal kOfTheRange = Refusal::kOfTheRange;
+  for (const Row& row :
+       std::vector<Row>{{Asking::kRanges, 1, kPlain, Asking::kRanges},  // a new address may do
+                        {Asking::kRanges, 2, kPlain, Asking::kSmallRanges},
+                        {Asking::kSmallRanges, 3, kPlain, Asking::kWhole},
+                        {Asking::kRanges, 1, kOfTheRange, Asking::kSmallRanges},
+                        {Asking::kSmallRanges, 2, kOfTheRange, Asking::kWhole},
+                        // Bytes came in small ranges, and later an address expired.
+                        {Asking::kSmallRanges, 1, kPlain, Asking::kSmallRanges},
+                        {Asking::kSmallRanges, 1, kOfTheRange, Asking::kWhole},
+                        {Asking::kWhole, 1, kOfTheRange, Asking::kWhole}}) {
+    EXPECT_EQ(asking_after_refusal(row.before, row.refusals, row.refusal), row.after)
+        << static_cast<int>(row.before) << " " << row.refusals;
+  }
+}
+
+TEST(PushesBack, WhenTheOriginTakesNoMore) {
+  EXPECT_TRUE(pushes_back(status(429)));
+  EXPECT_TRUE(pushes_back(status(503)));
+  EXPECT_FALSE(pushes_back(status(500)));
+  EXPECT_FALSE(pushes_back(status(403)));
+  EXPECT_TRUE(pushes_back(ended(TransferEnd::kConnect)));
+  EXPECT_TRUE(pushes_back(ended(TransferEnd::kReset)));  // accepted, and closed at once
+  Outcome race = ended(TransferEnd::kReset);
+  race.reused_connection = true;
+  EXPECT_FALSE(pushes_back(race));
+  EXPECT_FALSE(pushes_back(ended(TransferEnd::kStalled)));
+  EXPECT_FALSE(pushes_back(ended(TransferEnd::kDns)));
 }
 
 TEST(FailedTransfer, TemporaryFaultsAreRetriedForAsLongAsTheCallerLikes) {

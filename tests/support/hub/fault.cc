@@ -298,6 +298,12 @@ std::optional<json> FaultRules::take(const std::string& origin, const Request& r
 
 void apply_to_request(const json& action, Request& request) {
   if (flag(action, "ignore_range")) request.headers.remove("Range");
+  if (const auto etag = member<std::string>(action, "etag")) {
+    // The file has this ETag now: a range of another version is answered with the whole.
+    const std::string* if_range = request.headers.find("If-Range");
+    if (if_range != nullptr && *if_range != *etag) request.headers.remove("Range");
+    request.headers.remove("If-Range");
+  }
 }
 
 void apply_to_response(const json& action, const Request& request, Response& response) {

@@ -73,7 +73,8 @@ class FaultRules {
   std::vector<FaultRule> rules_ CASTOOL_GUARDED_BY(mutex_);
 };
 
-// What an action changes before the request is handled: ignore_range hides the Range.
+// What an action changes before the request is handled: ignore_range hides the Range, etag answers
+// the If-Range.
 void apply_to_request(const nlohmann::json& action, Request& request);
 // What it changes in the finished response.
 void apply_to_response(const nlohmann::json& action, const Request& request, Response& response);
