@@ -77,12 +77,15 @@ def draw_settings(chance):
 
 def add_fault(scenario, chance, mild):
     scopes = faults.SCOPES[scenario.origin]
-    possible = [(kind, scope) for kind in faults.KINDS
-                for scope in (kind.mild if mild else kind.scopes)
-                if scope in scopes and scope in kind.scopes
-                # Two strikes that are counted alike may be one too many.
-                and not (mild and scenario.kinds and scope == "bytes")]
-    kind, scope = chance.choice(possible)
+    possible = {}
+    for kind in faults.KINDS:
+        for scope in kind.mild if mild else kind.scopes:
+            # Two strikes that are counted alike may be one too many.
+            again = mild and scenario.kinds and scope == "bytes"
+            if scope in scopes and scope in kind.scopes and not again:
+                possible.setdefault(kind, []).append(scope)
+    kind = chance.choice(list(possible))
+    scope = chance.choice(possible[kind])
     times = 1 if mild else chance.choice([1, 2, 3, 8] if kind.is_wait else [1, 2, 3, 8, -1])
     scenario.kinds.append(f"{kind.name} ({scope})")
     scenario.rules.append({"match": dict(scopes[scope]), "times": times,
