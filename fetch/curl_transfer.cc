@@ -15,6 +15,9 @@ namespace {
 using base::Clock;
 
 constexpr std::chrono::seconds kConnectTimeout{10};
+// Row 48: how long IPv6 is ahead of IPv4.
+constexpr std::chrono::milliseconds kHeadStart{200};
+constexpr std::chrono::seconds kKeepNames{60};
 constexpr long kReceiveBuffer = 512 * 1024;
 static_assert(CURL_ERROR_SIZE == 256);
 
@@ -114,6 +117,10 @@ void CurlTransfer::configure(const CurlConfig& config) {
   curl_easy_setopt(handle_, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(handle_, CURLOPT_CONNECTTIMEOUT_MS,
                    milliseconds(clock_.scaled(kConnectTimeout)));
+  curl_easy_setopt(handle_, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS,
+                   milliseconds(clock_.scaled(kHeadStart)));
+  curl_easy_setopt(handle_, CURLOPT_DNS_CACHE_TIMEOUT,
+                   (milliseconds(clock_.scaled(kKeepNames)) + 999) / 1000);
   // Removing a transfer must not wait for a name server that does not answer.
   curl_easy_setopt(handle_, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(handle_, CURLOPT_USERAGENT, config.user_agent.c_str());

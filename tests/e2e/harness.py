@@ -188,6 +188,10 @@ http {{
   }}
 }}
 """)
+        self.process = None
+        self.start()
+
+    def start(self):
         self.process = Process(["/usr/sbin/nginx", "-c", f"{self.folder}/nginx.conf",
                                 "-p", f"{self.folder}/", "-e", f"{self.folder}/error.log"],
                                self.folder / "output", lambda: answers(self.port))
