@@ -80,6 +80,12 @@ std::optional<Epoch> decode_epoch(std::span<const std::byte> bytes) {
   return epoch;
 }
 
+bool may_have_lost_bytes(const std::optional<Epoch>& epoch, const BootId& now) {
+  if (!epoch) return true;
+  if (epoch->state == EpochState::kClean) return false;
+  return epoch->boot == BootId{} || epoch->boot != now;
+}
+
 std::array<std::byte, kRecordSize> encode_record(std::uint64_t chunk, const ChunkRecord& record) {
   std::array<std::byte, kRecordSize> bytes{};
   put_le<std::uint64_t>(bytes, 0, record.xxh3);

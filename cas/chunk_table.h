@@ -96,6 +96,9 @@ struct ChunkRecord {
 
 [[nodiscard]] std::array<std::byte, kEpochSize> encode_epoch(const Epoch& epoch);
 [[nodiscard]] std::optional<Epoch> decode_epoch(std::span<const std::byte> bytes);
+// Whether chunks that a table of this epoch calls present may have lost their bytes since, as seen
+// by a process of boot `now`. A boot id of zeros is one that could not be read.
+[[nodiscard]] bool may_have_lost_bytes(const std::optional<Epoch>& epoch, const BootId& now);
 
 [[nodiscard]] std::array<std::byte, kRecordSize> encode_record(std::uint64_t chunk,
                                                                const ChunkRecord& record);

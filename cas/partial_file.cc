@@ -58,9 +58,7 @@ base::Result<bool> PartialFile::needs_recheck() {
     // Cut or extended by something that is not us; the first writer sets the size again.
     return true;
   }
-  if (!epoch) return true;
-  if (epoch->state == EpochState::kClean) return false;
-  return epoch->boot == BootId{} || epoch->boot != boot_;
+  return may_have_lost_bytes(epoch, boot_);
 }
 
 std::uint64_t PartialFile::chunk_count() const {

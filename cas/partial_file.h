@@ -101,7 +101,11 @@ class PartialFile final : public Partial {
   // Syncing (partial_sync.cc).
   void sync_in_background();
   [[nodiscard]] base::Status sync_chunks();
-  [[nodiscard]] std::vector<std::uint64_t> unsynced_chunks() const;
+  struct Unsynced {
+    std::uint64_t chunk;
+    ChunkRecord record;
+  };
+  [[nodiscard]] std::vector<Unsynced> unsynced_chunks() const;
   void remember_failure(const base::Error& error);
   [[nodiscard]] base::Status failure_so_far() const;
   void drop_unsynced(const base::Error& error);

@@ -82,7 +82,7 @@ base::Status PartialFile::sync_for_good() {
   if (status) status = files_.sync(write_fd_);
   if (!status) {
     remember_failure(status.error());
-    for (const std::uint64_t chunk : unsynced_chunks()) (void)drop_held(chunk);
+    for (const Unsynced& one : unsynced_chunks()) (void)drop_held(one.chunk);
   }
   return status;
 }

@@ -9,18 +9,19 @@ void PartialFile::sync_in_background() {
   if (!status) drop_unsynced(status.error());
 }
 
-std::vector<std::uint64_t> PartialFile::unsynced_chunks() const {
+std::vector<PartialFile::Unsynced> PartialFile::unsynced_chunks() const {
   const base::MutexLock lock(mutex_);
-  std::vector<std::uint64_t> chunks;
+  std::vector<Unsynced> chunks;
   for (std::uint64_t chunk = 0; chunk < map_.count(); ++chunk) {
-    if (map_.record(chunk).present() && !synced_[chunk]) chunks.push_back(chunk);
+    const ChunkRecord& record = map_.record(chunk);
+    if (record.present() && !synced_[chunk]) chunks.push_back({chunk, record});
   }
   return chunks;
 }
 
 base::Status PartialFile::sync_chunks() {
   if (write_fd_ < 0) return base::ok();
-  const std::vector<std::uint64_t> covered = unsynced_chunks();
+  const std::vector<Unsynced> covered = unsynced_chunks();
   CASTOOL_RETURN_IF_ERROR(files_.sync_data(write_fd_));
   // After the data: a record that survives a power cut then has its bytes.
   CASTOOL_RETURN_IF_ERROR(files_.sync_data(table_.fd()));
@@ -31,7 +32,10 @@ base::Status PartialFile::sync_chunks() {
     name_synced_ = true;
   }
   const base::MutexLock lock(mutex_);
-  for (const std::uint64_t chunk : covered) synced_[chunk] = map_.record(chunk).present();
+  for (const Unsynced& one : covered) {
+    // What was replaced meanwhile is not what the sync covered.
+    if (map_.record(one.chunk) == one.record) synced_[one.chunk] = true;
+  }
   return base::ok();
 }
 
@@ -51,7 +55,7 @@ base::Status PartialFile::failure_so_far() const {
 // anew.
 void PartialFile::drop_unsynced(const base::Error& error) {
   remember_failure(error);
-  for (const std::uint64_t chunk : unsynced_chunks()) (void)drop_chunk(chunk);
+  for (const Unsynced& one : unsynced_chunks()) (void)drop_chunk(one.chunk);
 }
 
 void PartialFile::close_cleanly() {

@@ -20,8 +20,9 @@ using base::Status;
 // Rounds in which another process may take chunks away from under us before we give up.
 constexpr int kRounds = 4;
 constexpr auto kLeadPoll = std::chrono::milliseconds(100);
-// Another process may hash this slowly before we call it stuck.
-constexpr std::uint64_t kSlowestHash = 20'000'000;
+// Another process may be this slow in bytes a second before we call it stuck: it may have to fetch
+// a second copy.
+constexpr std::uint64_t kSlowestVerification = 1'000'000;
 constexpr auto kLeadGrace = std::chrono::minutes(2);
 constexpr std::size_t kMostNamedChunks = 8;
 
@@ -102,7 +103,7 @@ Result<BlobFetcher::Lead> BlobFetcher::wait_to_lead(const BlobRequest& request,
                                                     cas::Partial& partial,
                                                     base::UniqueFd& leadership,
                                                     std::stop_token stop) {
-  const auto patience = kLeadGrace + std::chrono::seconds(request.key.size / kSlowestHash);
+  const auto patience = kLeadGrace + std::chrono::seconds(request.key.size / kSlowestVerification);
   const auto deadline = clock_.now() + clock_.scaled(patience);
   for (;;) {
     if (auto lead = partial.try_lead()) {
@@ -120,7 +121,10 @@ Result<BlobFetcher::Lead> BlobFetcher::wait_to_lead(const BlobRequest& request,
   }
 }
 
-Result<Digest> BlobFetcher::hash_again(IncomingBlob& blob, std::stop_token stop) {
+Result<Digest> BlobFetcher::complete_and_hash(const BlobRequest& request, IncomingBlob& blob,
+                                              std::stop_token stop) {
+  blob.hasher.reset();
+  CASTOOL_RETURN_IF_ERROR(download(request, blob, stop));
   blob.hasher = std::make_shared<cas::PrefixHasher>(*blob.partial);
   blob.hasher->wake();
   return blob.hasher->finish(stop);
@@ -137,22 +141,26 @@ Status BlobFetcher::verify(const BlobRequest& request, IncomingBlob& blob, std::
 
 Status BlobFetcher::repair(const BlobRequest& request, IncomingBlob& blob, std::stop_token stop) {
   cas::Partial& partial = *blob.partial;
-  blob.hasher.reset();
   // First what costs no traffic: chunks that changed on disk, and a front that was hashed before
   // another process replaced a chunk behind it.
   CASTOOL_ASSIGN(const auto rotten, partial.recheck());
   if (!rotten.empty()) log_.warn("chunks changed on disk: {}", list_chunks(rotten));
-  CASTOOL_RETURN_IF_ERROR(download(request, blob, stop));
-  CASTOOL_ASSIGN(Digest digest, hash_again(blob, stop));
+  CASTOOL_ASSIGN(Digest digest, complete_and_hash(request, blob, stop));
   if (digest == request.key.digest) return partial.publish(digest);
 
   CASTOOL_ASSIGN(const auto disputed, compare(request, blob.partial, stop));
   if (disputed.empty()) return reject(request, partial, digest, disputed);
   log_.info("two copies of {} differ at {}", request.key.digest.text(), list_chunks(disputed));
-  blob.hasher.reset();
+  CASTOOL_ASSIGN(digest, complete_and_hash(request, blob, stop));
+  if (digest == request.key.digest) return partial.publish(digest);
+
+  // Each copy may have been damaged elsewhere: of a few chunks a third one decides. Many are no
+  // accident of a transfer.
+  if (disputed.size() > partial.chunk_count() / 2) {
+    return reject(request, partial, digest, disputed);
+  }
   for (const auto& chunk : disputed) CASTOOL_RETURN_IF_ERROR(partial.invalidate(chunk));
-  CASTOOL_RETURN_IF_ERROR(download(request, blob, stop));
-  CASTOOL_ASSIGN(digest, hash_again(blob, stop));
+  CASTOOL_ASSIGN(digest, complete_and_hash(request, blob, stop));
   if (digest == request.key.digest) return partial.publish(digest);
   return reject(request, partial, digest, disputed);
 }
@@ -180,8 +188,10 @@ Error BlobFetcher::reject(const BlobRequest& request, cas::Partial& partial, con
   if (auto address = request.addresses->address(fetch::AddressBook::Need::kAny, {})) {
     if (auto origin = fetch::origin_of(address->url)) host = origin->host;
   }
-  const std::string chunks = disputed.empty() ? "every chunk is the same in a second copy"
-                                              : "two copies differ at " + list_chunks(disputed);
+  const std::string chunks =
+      disputed.empty()
+          ? "a second copy is the same in every chunk of 0+" + std::to_string(request.key.size)
+          : "two copies differ in the chunks " + list_chunks(disputed);
   Error error = make_error(Code::kDigestMismatch,
                            fmt::format("{} does not send what it promises: want {}, got {}; {}",
                                        host, request.key.digest.text(), got.text(), chunks),

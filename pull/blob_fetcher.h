@@ -6,8 +6,9 @@
 //      verification, the others wait for the blob to appear.
 //   3. Nothing is published whose sha256 is not its name. On a mismatch the bad chunks are looked
 //   for:
-//      rot on disk by the recorded checksums, damage on the way by a second copy; only they are
-//      fetched again. If the origin itself is wrong that is the error, and nothing bad is reused.
+//      rot on disk by the recorded checksums, damage on the way by a second copy, which costs one
+//      more download; only they are replaced. If the origin itself is wrong that is the error, and
+//      nothing bad is reused.
 //
 // Safe from any thread.
 #pragma once
@@ -48,7 +49,10 @@ class BlobFetcher {
                                       std::stop_token stop);
   [[nodiscard]] base::Result<Lead> wait_to_lead(const BlobRequest& request, cas::Partial& partial,
                                                 base::UniqueFd& leadership, std::stop_token stop);
-  [[nodiscard]] base::Result<base::Digest> hash_again(IncomingBlob& blob, std::stop_token stop);
+  // Fetches what is missing and hashes everything.
+  [[nodiscard]] base::Result<base::Digest> complete_and_hash(const BlobRequest& request,
+                                                             IncomingBlob& blob,
+                                                             std::stop_token stop);
   [[nodiscard]] base::Status verify(const BlobRequest& request, IncomingBlob& blob,
                                     std::stop_token stop);
   [[nodiscard]] base::Status repair(const BlobRequest& request, IncomingBlob& blob,

@@ -34,15 +34,23 @@ base::Result<bool> file_has(int fd, std::uint64_t offset, std::span<const std::b
   return true;
 }
 
+// Leaves the chunk to another process when that is faster.
+base::Status replace(cas::Partial& copy, const base::ByteRange& chunk,
+                     std::span<const std::byte> bytes) {
+  CASTOOL_RETURN_IF_ERROR(copy.invalidate(chunk));
+  CASTOOL_ASSIGN(const auto writer, copy.claim(chunk.offset, chunk.length, chunk));
+  return writer ? writer->append(bytes) : base::ok();
+}
+
 }  // namespace
 
 struct CompareSink::State {
-  explicit State(std::shared_ptr<const cas::Partial> first)
+  explicit State(std::shared_ptr<cas::Partial> first)
       : copy(std::move(first)),
         size(copy->key().size),
         chunks((size + cas::kChunkSize - 1) / cas::kChunkSize, ChunkState::kMissing) {}
 
-  const std::shared_ptr<const cas::Partial> copy;
+  const std::shared_ptr<cas::Partial> copy;
   const std::uint64_t size;
   mutable base::Mutex mutex;
   std::vector<ChunkState> chunks CASTOOL_GUARDED_BY(mutex);
@@ -80,24 +88,34 @@ class CompareSink::Writer final : public fetch::RangeWriter {
       }
       CASTOOL_ASSIGN(const bool same, file_has(state_->copy->data_fd(), next_, piece));
       if (!same) differs_ = true;
+      if (second_.empty()) second_.reserve(cas::kChunkSize);
+      second_.insert(second_.end(), piece.begin(), piece.end());
       next_ += piece.size();
       bytes = bytes.subspan(piece.size());
-      if (next_ == chunk_end) {
-        state_->mark(chunk, differs_ ? ChunkState::kDifferent : ChunkState::kSame);
-        differs_ = false;
-      }
+      if (next_ == chunk_end) CASTOOL_RETURN_IF_ERROR(end_chunk(chunk));
     }
     return base::ok();
   }
 
  private:
+  base::Status end_chunk(std::uint64_t chunk) {
+    const base::ByteRange range{chunk * cas::kChunkSize, second_.size()};
+    if (differs_) CASTOOL_RETURN_IF_ERROR(replace(*state_->copy, range, second_));
+    state_->mark(chunk, differs_ ? ChunkState::kDifferent : ChunkState::kSame);
+    differs_ = false;
+    second_.clear();
+    return base::ok();
+  }
+
   const std::shared_ptr<State> state_;
   std::uint64_t next_;
   const std::uint64_t end_;
-  bool differs_ = false;  // within the chunk of next_
+  // Of the chunk of next_:
+  bool differs_ = false;
+  std::vector<std::byte> second_;
 };
 
-CompareSink::CompareSink(std::shared_ptr<const cas::Partial> copy)
+CompareSink::CompareSink(std::shared_ptr<cas::Partial> copy)
     : state_(std::make_shared<State>(std::move(copy))) {}
 
 CompareSink::~CompareSink() = default;

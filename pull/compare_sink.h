@@ -1,7 +1,8 @@
 // A second copy of a blob held against the bytes that are on disk, chunk by chunk.
 //
-// Nothing is written: what differs is noted, so that after a digest mismatch only chunks that two
-// transfers disagree about are fetched once more. Safe from any thread.
+// Of a chunk that differs the second copy takes the place of the first, so that damage that one
+// transfer suffered is mended at the price of that transfer, and it is noted. What is the same is
+// not written. Holds a chunk for each writer. Safe from any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace castool::pull {
 class CompareSink final : public fetch::BlobSink {
  public:
   // `copy` is complete; it lives as long as this and its writers.
-  explicit CompareSink(std::shared_ptr<const cas::Partial> copy);
+  explicit CompareSink(std::shared_ptr<cas::Partial> copy);
   ~CompareSink() override;
 
   [[nodiscard]] std::uint64_t size() const override;
@@ -28,7 +29,7 @@ class CompareSink final : public fetch::BlobSink {
   // Nothing was written, and what differs stays noted: it is the digest that decides.
   [[nodiscard]] base::Status forget(const base::ByteRange&) override { return base::ok(); }
 
-  // The chunks that differ, in order. After complete().
+  // The chunks that differed, in order. After complete().
   [[nodiscard]] std::vector<base::ByteRange> differing() const;
 
  private:

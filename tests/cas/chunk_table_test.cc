@@ -45,6 +45,30 @@ TEST(ChunkTable, EpochSurvivesTheRoundTripAndNoFlip) {
   EXPECT_FALSE(decode_epoch(std::vector<std::byte>(kEpochSize)));
 }
 
+TEST(ChunkTable, OnlyACleanStopOrTheSameBootKeepsBytes) {
+  BootId one, two;
+  one.fill(std::byte{1});
+  two.fill(std::byte{2});
+  const BootId unknown{};
+  const struct {
+    std::optional<Epoch> epoch;
+    BootId now;
+    bool suspect;
+  } rows[] = {
+      {Epoch{one, EpochState::kDirty}, one, false},
+      {Epoch{one, EpochState::kDirty}, two, true},
+      {Epoch{one, EpochState::kClean}, two, false},
+      {Epoch{one, EpochState::kDirty}, unknown, true},
+      {Epoch{unknown, EpochState::kDirty}, one, true},
+      {Epoch{unknown, EpochState::kDirty}, unknown, true},
+      {Epoch{unknown, EpochState::kClean}, unknown, false},
+      {std::nullopt, one, true},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(may_have_lost_bytes(row.epoch, row.now), row.suspect) << &row - rows;
+  }
+}
+
 TEST(ChunkTable, RecordSurvivesTheRoundTrip) {
   for (const ChunkRecord& record :
        {ChunkRecord{0x0123456789abcdef, 0, ChunkState::kPresent},

@@ -147,6 +147,29 @@ TEST_F(PartialProcessTest, KilledAnywhereTheNextRunEndsRight) {
   }
 }
 
+// Killed between taking the write permission away and the rename. Root would not notice.
+TEST_F(PartialProcessTest, DataThatAPublisherLeftReadOnlyIsWrittenAgain) {
+  constexpr uid_t kNobody = 65534;
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(dir_.path().c_str(), kNobody, kNobody), 0);
+  }
+  const pid_t child = in_child([&] {
+    if (::geteuid() == 0 && ::setresuid(kNobody, kNobody, kNobody) != 0) return 1;
+    auto store = open();
+    if (!store) return 2;
+    {
+      auto partial = store->open_partial(key_, Preallocate::kYes);
+      if (!partial || !fill(**partial, bytes_)) return 3;
+    }
+    if (::chmod((partial_path(key_) / "data").c_str(), 0444) != 0) return 4;
+    auto partial = store->open_partial(key_, Preallocate::kYes);
+    if (!partial || !(*partial)->invalidate({0, 1}) || !fill(**partial, bytes_)) return 5;
+    return (*partial)->publish(key_.digest) ? 0 : 6;
+  });
+  EXPECT_EQ(exit_status(child), 0);
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
 TEST_F(PartialProcessTest, ManyProcessesCreateOneStore) {
   for (int round = 0; round < 2; ++round) {
     std::filesystem::remove_all(root());

@@ -100,6 +100,20 @@ TEST_F(PartialSyncTest, AChunkThatCameDuringASyncIsNotCoveredByIt) {
   EXPECT_EQ(left_behind(), kChunkSize);
 }
 
+TEST_F(PartialSyncTest, AChunkThatIsReplacedDuringASyncIsNotCoveredByIt) {
+  std::atomic<bool> replaced = false;
+  faults_.on_sync([&](const std::string& file) {
+    if (file != "table" || replaced.exchange(true)) return;
+    ASSERT_TRUE(partial_->invalidate({0, 1}));
+    add_chunk(0);
+  });
+  add_chunk(0);
+  (void)next_syncs(4);
+  fail_next_sync();
+  wait_for_the_failure();
+  EXPECT_EQ(left_behind(), 0u);
+}
+
 TEST_F(PartialSyncTest, AChunkThatWasReplacedIsNotCoveredAnyMore) {
   add_chunk(0);
   (void)next_syncs(4);
@@ -120,6 +134,22 @@ TEST_F(PartialSyncTest, WhatAWriterHeldWhenTheSyncFailedIsNotLeftBehind) {
   EXPECT_FALSE(writer->append(bytes_of(bytes_).subspan(kChunkSize + 1000, kChunkSize - 1000)));
   writer.reset();
   EXPECT_EQ(left_behind(), 0u);
+}
+
+TEST_F(PartialSyncTest, WhatIsWrittenWhileASyncFailsIsNotRecorded) {
+  bool failed = false;
+  faults_.on_write([&](std::size_t size) {
+    if (size != kChunkSize || failed) return;
+    failed = true;
+    wait_for_the_failure();
+  });
+  auto writer = *partial_->claim(0, kChunkSize, all_);
+  ASSERT_TRUE(writer->append(bytes_of(bytes_).first(1000)));
+  auto other = *partial_->claim(0, kChunkSize, all_);
+  fail_next_sync();
+  EXPECT_FALSE(append_chunk(*other));
+  EXPECT_TRUE(failed);
+  EXPECT_EQ(partial_->bytes_present(), 0u);
 }
 
 TEST_F(PartialSyncTest, ClosingIsCleanOnlyAfterASync) {

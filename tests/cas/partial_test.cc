@@ -1,5 +1,9 @@
 #include "cas/partial.h"
 
+#include <array>
+#include <atomic>
+#include <thread>
+
 #include "tests/cas/partial_fixture.h"
 
 namespace castool::cas {
@@ -81,6 +85,30 @@ TEST_F(PartialTest, AppendsAcrossChunksInOddPieces) {
   EXPECT_TRUE(partial->recheck()->empty());
   ASSERT_TRUE(partial->publish(key_.digest));
   EXPECT_EQ(check_blobs(), 1u);
+}
+
+// Two opens are as two processes: their locks meet. A chunk has one writer over all of them.
+TEST_F(PartialTest, ClaimsOfManyThreadsNeverMeet) {
+  auto store = open();
+  const std::array opens = {open_partial(*store), open_partial(*store)};
+  std::array<std::atomic<int>, 6> owners{};
+  std::atomic<int> met = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < 6; ++i) {
+      threads.emplace_back([&, i] {
+        for (int round = 0; round < 3000; ++round) {
+          const auto writer = opens[i % 2]->claim(0, kChunkSize, {0, 2 * kChunkSize});
+          if (!writer || !*writer) continue;
+          auto& owner = owners[(*writer)->next_offset() / kChunkSize];
+          if (owner.fetch_add(1) != 0) ++met;
+          std::this_thread::yield();
+          owner.fetch_sub(1);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(met, 0);
 }
 
 TEST_F(PartialTest, OneLeaderAtATime) {

@@ -87,6 +87,22 @@ TEST_F(Sinks, CompareFindsTheChunksThatDiffer) {
   EXPECT_THAT(compare.differing(), ElementsAre(ByteRange{3 * kMiB, 10}));
 }
 
+TEST_F(Sinks, CompareLeavesTheSecondCopyWhereTheyDiffer) {
+  StoreSink store = sink();
+  while (const auto writer = store.claim(kMiB).value()) {
+    feed(*writer, kMiB, kMiB + 5);
+  }
+  ASSERT_TRUE(store.complete());
+  CompareSink compare(partial_);
+  while (const auto writer = compare.claim(2 * kMiB).value()) {
+    while (writer->next_offset() < writer->end_offset()) feed(*writer, 300'000);
+  }
+  EXPECT_THAT(compare.differing(), ElementsAre(ByteRange{kMiB, kMiB}));
+  EXPECT_TRUE(partial_->complete());
+  EXPECT_EQ(partial_->generation(), 1u);
+  EXPECT_EQ(cas::PrefixHasher(*partial_).finish({}).value(), partial_->key().digest);
+}
+
 TEST_F(Sinks, CompareFindsNothingInTheSameBytes) {
   fill();
   CompareSink compare(partial_);

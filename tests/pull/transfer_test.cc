@@ -76,8 +76,46 @@ TEST_F(Transfers, FetchAgainOnlyTheChunkThatArrivedWrong) {
   const auto outcome = pull_text("acme/model");
   ASSERT_TRUE(outcome) << outcome.error().text();
   EXPECT_EQ(blob(weights_), weights_);
-  // Two copies to compare, and the one chunk that they disagree about.
-  EXPECT_LE(sent, 2 * weights_.size() + cas::kChunkSize);
+  EXPECT_LE(sent, 2 * weights_.size());
+}
+
+TEST_F(Transfers, AskAThirdTimeForFewChunksWhenBothCopiesWereDamaged) {
+  // The first request for one chunk and the second one for another.
+  std::atomic<int> first{0}, second{0};
+  std::atomic<std::uint64_t> sent{0};
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (!is_cdn(request) || !request.range) return;
+    sent += answer.body.size();
+    const auto flip = [&](std::uint64_t offset) {
+      answer.body[offset - request.range->offset] ^= 1;
+    };
+    const auto covers = [&](std::uint64_t offset) {
+      return request.range->offset <= offset && offset < request.range->end();
+    };
+    if (covers(5) && first++ == 0) flip(5);
+    if (covers(8u << 20) && second++ == 1) flip(8u << 20);
+  };
+  const auto outcome = pull_text("acme/model");
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_EQ(blob(weights_), weights_);
+  EXPECT_EQ(sent, 2 * weights_.size() + 2 * cas::kChunkSize);
+}
+
+TEST_F(Transfers, GiveUpAnOriginWhoseCopiesAreAllDifferent) {
+  std::atomic<std::uint64_t> sent{0};
+  std::atomic<char> nth{0};
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (!is_cdn(request)) return;
+    sent += answer.body.size();
+    const char garbage = nth++;
+    for (std::size_t i = 0; i < answer.body.size(); i += 1000) answer.body[i] = garbage;
+  };
+  const auto outcome = pull_text("acme/model");
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Code::kDigestMismatch);
+  EXPECT_THAT(outcome.error().text(), HasSubstr("two copies differ in the chunks 0+1048576, "));
+  EXPECT_LE(sent, 2 * weights_.size());
+  EXPECT_EQ(store_->usage()->blobs, 0u);
 }
 
 TEST_F(Transfers, PublishNothingWhenTheOriginIsWrong) {
@@ -90,6 +128,7 @@ TEST_F(Transfers, PublishNothingWhenTheOriginIsWrong) {
     EXPECT_EQ(outcome.error().code, Code::kDigestMismatch);
     EXPECT_THAT(outcome.error().text(), HasSubstr(base::Sha256::of(weights_).text()));
     EXPECT_THAT(outcome.error().text(), HasSubstr("cdn.test"));
+    EXPECT_THAT(outcome.error().text(), HasSubstr("every chunk of 0+9437191"));
     EXPECT_EQ(outcome.error().digest, base::Sha256::of(weights_).text());
     EXPECT_EQ(store_->usage()->blobs, 0u);
     EXPECT_EQ(record("acme/model"), std::nullopt);

@@ -47,6 +47,11 @@ base::Status FaultFileOps::enter(FileOp op, std::string call) {
   return base::errno_error(fault_.error, call);
 }
 
+void FaultFileOps::on_write(std::function<void(std::size_t size)> hook) {
+  const base::MutexLock lock(mutex_);
+  on_write_ = std::move(hook);
+}
+
 void FaultFileOps::on_sync(std::function<void(const std::string& file)> hook) {
   const base::MutexLock lock(mutex_);
   on_sync_ = std::move(hook);
@@ -71,6 +76,12 @@ base::Result<base::UniqueFd> FaultFileOps::open(int dir, const std::string& path
 
 base::Status FaultFileOps::write_at(int fd, std::uint64_t offset,
                                     std::span<const std::byte> bytes) {
+  std::function<void(std::size_t)> hook;
+  {
+    const base::MutexLock lock(mutex_);
+    hook = on_write_;
+  }
+  if (hook) hook(bytes.size());
   base::Status status = enter(FileOp::kWrite, "write " + std::to_string(bytes.size()));
   if (status) return real_.write_at(fd, offset, bytes);
   (void)real_.write_at(fd, offset, bytes.first(bytes.size() / 2));

@@ -47,6 +47,8 @@ class FaultFileOps final : public base::FileOps {
   void set_fault(const Fault& fault);
   // Whether the fault was ever met since set_fault().
   [[nodiscard]] bool fired() const;
+  // Called before each write of so many bytes, without a lock held.
+  void on_write(std::function<void(std::size_t size)> hook);
   // Called before each sync of a file with the last part of its path, without a lock held.
   void on_sync(std::function<void(const std::string& file)> hook);
   // "rename a to b", "sync data" and so on, in order, since the last take_calls().
@@ -79,6 +81,7 @@ class FaultFileOps final : public base::FileOps {
   mutable base::Mutex mutex_;
   Fault fault_ CASTOOL_GUARDED_BY(mutex_);
   std::uint64_t seen_ CASTOOL_GUARDED_BY(mutex_) = 0;
+  std::function<void(std::size_t)> on_write_ CASTOOL_GUARDED_BY(mutex_);
   std::function<void(const std::string&)> on_sync_ CASTOOL_GUARDED_BY(mutex_);
   bool fired_ CASTOOL_GUARDED_BY(mutex_) = false;
   std::vector<std::string> calls_ CASTOOL_GUARDED_BY(mutex_);
