@@ -2,7 +2,7 @@
 //
 // A directory appears under its name complete, by rename from tmp/. It goes in the order data,
 // table, directory: one without a table is garbage. Whoever opens one locks its table as a holder
-// first and then makes sure that the table was not removed meanwhile.
+// first. Without its data it is being removed, and the next look finds what came instead.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,7 +67,7 @@ Attempt Opening::open_parts(base::UniqueFd directory) {
   }
   TableFile table(*std::move(opened), files_);
   CASTOOL_ASSIGN(const bool holder, table.lock_as_holder(LockKind::kShared));
-  if (!holder || !table.linked()) return look_again();
+  if (!holder) return look_again();
 
   CASTOOL_ASSIGN(auto data, open_for_reading(directory.get(), kDataFile));
   CASTOOL_ASSIGN(const bool ours, fits(table));

@@ -151,6 +151,19 @@ TEST_F(PartialRecoveryTest, RecheckDropsDamageAndInvalidateDropsWhatItIsTold) {
   EXPECT_TRUE(other->publish(key_.digest));
 }
 
+TEST_F(PartialRecoveryTest, RecheckLeavesAloneWhatAnotherProcessReplacedMeanwhile) {
+  auto store = open();
+  auto one = open_partial(*store);
+  ASSERT_TRUE(fill(*one, bytes_));
+  auto two = open_partial(*store);
+  ASSERT_TRUE(two->invalidate({0, 1}));
+  ASSERT_TRUE(fill(*two, content(bytes_.size(), 99)));
+  // What `one` knows of the chunk is older than the bytes on disk.
+  EXPECT_THAT(*one->recheck(), ::testing::IsEmpty());
+  EXPECT_TRUE(one->complete());
+  EXPECT_EQ(*two->refresh(), bytes_.size());
+}
+
 TEST_F(PartialRecoveryTest, AWrongSizeOfAnEarlierPullDoesNotStayInTheWay) {
   auto store = open();
   PartialKey wrong = key_;

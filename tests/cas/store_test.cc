@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cas/ref_store.h"
 #include "cas/sums.h"
 #include "tests/cas/store_fixture.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/fault_file_ops.h"
 
 namespace castool::cas {
 namespace {
@@ -190,6 +192,68 @@ TEST_F(StoreTest, IngestInPiecesWritesTheSameBlobAndItsSidecar) {
   const auto sums = read_sums(store->dir(), *digest, bytes.size());
   ASSERT_TRUE(sums);
   EXPECT_EQ(sums->size(), 3u);
+}
+
+TEST_F(StoreTest, ASidecarWithAnyByteFlippedIsNone) {
+  auto store = open();
+  const std::string bytes = content(kChunkSize + 1);
+  const auto digest = *store->put(bytes);
+  const fs::path path = root() / "sums/sha256" / digest.hex().substr(0, 2) / digest.hex();
+  const std::string good = slurp(path);
+  ASSERT_TRUE(read_sums(store->dir(), digest, bytes.size()));
+  EXPECT_FALSE(read_sums(store->dir(), digest, bytes.size() + kChunkSize));
+  fs::permissions(path, fs::perms::owner_all);
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    spill(path, bad);
+    EXPECT_FALSE(read_sums(store->dir(), digest, bytes.size())) << at;
+  }
+}
+
+// The calls that decide what a power cut leaves, in their order.
+std::vector<std::string> lasting(testing::FaultFileOps& files) {
+  std::vector<std::string> kept;
+  for (const std::string& call : files.take_calls()) {
+    if (call.starts_with("sync") || call.starts_with("rename")) {
+      // Names below tmp/ are random.
+      kept.push_back(call.substr(0, call.find(' ')) +
+                     (call.starts_with("sync directory") ? call.substr(4) : ""));
+    }
+  }
+  return kept;
+}
+
+TEST_F(StoreTest, AnIngestIsDurableBeforeItHasAName) {
+  testing::FaultFileOps calls(files_);
+  const auto store = *try_open(calls);
+  (void)calls.take_calls();
+  const auto digest = store->put("x");
+  ASSERT_TRUE(digest);
+  EXPECT_THAT(lasting(calls),
+              ::testing::ElementsAre("sync", "rename",
+                                     "sync directory blobs/sha256/" + digest->hex().substr(0, 2)));
+}
+
+TEST_F(StoreTest, ANewStoreIsDurableBeforeItsFormatSaysSo) {
+  testing::FaultFileOps calls(files_);
+  ASSERT_TRUE(try_open(calls));
+  EXPECT_THAT(lasting(calls),
+              ::testing::ElementsAre("sync directory blobs/sha256", "sync directory blobs",
+                                     "sync directory .", "sync", "rename", "sync directory ."));
+}
+
+TEST_F(StoreTest, ARefIsDurableWhenItIsSaidToBe) {
+  testing::FaultFileOps calls(files_);
+  const auto store = *try_open(calls);
+  auto refs = *RefStore::open(*store, "default");
+  (void)calls.take_calls();
+  ASSERT_TRUE(refs.put("a", "1"));
+  EXPECT_THAT(lasting(calls),
+              ::testing::ElementsAre("sync", "rename", "sync directory refs/default",
+                                     "sync directory refs"));
+  ASSERT_TRUE(refs.remove("a"));
+  EXPECT_THAT(lasting(calls), ::testing::ElementsAre("sync directory refs/default"));
 }
 
 TEST_F(StoreTest, AStoreOpenedForReadingWritesNothing) {
