@@ -48,10 +48,11 @@ def test_too_little_room_is_seen_first(hub, castool, small_disk):
 
 
 def test_a_disk_that_fills_up_on_the_way(hub, castool, small_disk):
-    # More than four: the later ones get their room when the first are through.
+    # More than are fetched at once: the later ones get their room when the first are through.
     files = {f"part-{i}.bin": Synthetic(6 * MIB, i) for i in range(6)} | {"config.json": "{}"}
     hub.add_repository("acme/m", files)
-    process = castool.start("pull", "-q", "--json", "--limit-rate", "12M", "acme/m",
+    process = castool.start("pull", "-q", "--json", "--limit-rate", "12M",
+                            "--connections", "2", "acme/m",
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     hub.wait_for_request(origin="cdn", status=206, count=2)
     ballast = fill(small_disk, 64 << 10)

@@ -47,6 +47,7 @@ def test_many_pulls_are_one_download(hub, castool, slow, count):
     source = Synthetic(12 * count * MIB + 777, 21)
     hub.add_repository("acme/m", {"config.json": b"{}", "weights.bin": source})
     digest = checks.digest_of(source, hub)
+    hub.settings(bytes_per_second=MIB // 2)
     castool.environment["CASTOOL_TIME_SCALE"] = "0.2"  # of the look that `status` takes
     pulls = start(castool, count, "acme/m")
     for pull in pulls:

@@ -59,7 +59,7 @@ def test_killed_at_any_moment(hub, castool, mountpoint, seed):
     files = models.many_files(60, seed=seed + 1) | models.small_repository()
     files |= {"weights.bin": Synthetic(12 * MIB, seed), "more.bin": Synthetic(3 * MIB, seed + 10)}
     hub.add_repository("acme/m", files)
-    hub.settings(bytes_per_second=MIB // 2, latency_ms=20)
+    hub.settings(bytes_per_second=MIB, latency_ms=10)
     killed = 0
     for _ in range(12):
         process = castool.start("pull", "-q", "acme/m")

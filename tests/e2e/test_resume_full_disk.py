@@ -27,7 +27,7 @@ def test_full_on_the_way(hub, castool, small_disk):
     files = {f"part-{i}.bin": Synthetic(6 * MIB + i, 80 + i) for i in range(8)}
     hub.add_repository("acme/m", files)
     total = checks.total_size(files)
-    pull = RunningPull(castool, "--limit-rate", "12M", "acme/m")
+    pull = RunningPull(castool, "--limit-rate", "12M", "--connections", "2", "acme/m")
     hub.wait_for_request(origin="cdn", status=206, count=3)
     ballast = small_disk.fill(leave=MIB)
     out, err = pull.process.communicate(timeout=60)
@@ -42,17 +42,16 @@ def test_full_on_the_way(hub, castool, small_disk):
     assert kept["partial_bytes"] + kept["stored_bytes"] >= 6 * MIB
 
     # Still full: the same answer, at once, and nothing is lost by it.
-    sent = hub.bytes_sent(origin="cdn")
-    castool.run("pull", "acme/m", status=73)
-    assert hub.bytes_sent(origin="cdn") - sent <= total - sent
+    castool.run("pull", "--connections", "2", "acme/m", status=73)
 
     ballast.unlink()
     castool.run("pull", "acme/m")
     for source in files.values():
         path = checks.blob_path(castool.store, checks.digest_of(source, hub))
         checks.assert_same_file(path, source, hub)
-    # Each connection's chunk under way, once for each of the two failures.
-    assert hub.bytes_sent(origin="cdn") <= total + 2 * 17 * MIB
+    # The chunk that each connection was filling, once for each of the two failures, and what lay in
+    # the sockets.
+    assert hub.bytes_sent(origin="cdn") <= total + 2 * 2 * 4 * MIB
 
 
 @pytest.mark.skipif(bool(os.environ.get("CASTOOL_SANITIZE")), reason="leaks cannot be looked for "

@@ -94,7 +94,7 @@ def test_power_is_cut_at_any_moment(hub, castool, power, seed):
     files = models.many_files(30, seed=seed + 1) | models.small_repository()
     files |= {"a.bin": Synthetic(9 * MIB, seed), "b.bin": Synthetic(3 * MIB + 1, seed + 10)}
     hub.add_repository("acme/m", files)
-    hub.settings(bytes_per_second=2 * MIB, latency_ms=5)
+    hub.settings(bytes_per_second=MIB // 4, latency_ms=5)
     cuts = 0
     for _ in range(6):
         pull = castool.start("pull", "-q", "acme/m")

@@ -174,6 +174,35 @@ TEST_F(HubPull, OfflineAsksNobody) {
   EXPECT_THAT(network_->requests(), IsEmpty());
 }
 
+TEST_F(HubPull, GivesItsTokenToNoOtherHubThatAMirrorPointsAt) {
+  // A mirror sends us to the public Hub, which serves the file itself.
+  origins_.hub_token = "canary";
+  fake_.before = [this](const fetch::HttpRequest& request) -> std::optional<FakeAnswer> {
+    constexpr std::string_view kPublic = "https://huggingface.co";
+    FakeAnswer answer;
+    if (request.url.starts_with(kPublic)) {
+      EXPECT_FALSE(request.headers.get("Authorization"));
+      answer.body = weights_;
+      if (request.range) {
+        answer.status = 206;
+        answer.body = weights_.substr(request.range->offset, request.range->length);
+        answer.headers.add("Content-Range", "bytes " + std::to_string(request.range->offset) + "-" +
+                                                std::to_string(request.range->end() - 1) + "/" +
+                                                std::to_string(weights_.size()));
+      }
+      return answer;
+    }
+    if (request.url.find("/resolve/") == std::string::npos) return std::nullopt;
+    answer.status = 302;
+    answer.headers.add("Location", std::string(kPublic) + "/acme/model/resolve/main/weights.bin");
+    return answer;
+  };
+  fake_.repos["acme/model"].files = {{"weights.bin", {weights_, true}}};
+  const auto outcome = pull_text("acme/model");
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_EQ(blob(weights_), weights_);
+}
+
 TEST_F(HubPull, SaysWhatIsWrong) {
   EXPECT_EQ(pull_text("acme/nothing").error().code, Code::kNotFound);
   EXPECT_EQ(pull_text("acme/model@nope").error().code, Code::kNotFound);

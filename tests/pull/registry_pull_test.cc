@@ -101,6 +101,21 @@ TEST_F(RegistryPull, GivesUpWhenNoTokenIsGoodEnough) {
   EXPECT_EQ(authorizations("/token").size(), 1u);
 }
 
+TEST_F(RegistryPull, TakesNoDemandForATokenFromTheHostOfABlob) {
+  fake_.registry_token = "canary";
+  fake_.blobs_redirect = true;
+  fake_.after = [](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (!request.url.starts_with(kFakeCdn)) return;
+    answer = {};
+    answer.status = 401;
+    answer.headers.add("WWW-Authenticate", R"(Bearer realm="https://registry.test/token")");
+  };
+  const auto outcome = pull_text("tiny:1b");
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Code::kUnauthorized) << outcome.error().text();
+  EXPECT_EQ(authorizations("/token").size(), 1u);
+}
+
 TEST_F(RegistryPull, AsksNoForeignRealm) {
   origins_.ollama_key_path = root_ + "/id_ed25519";
   std::ofstream(origins_.ollama_key_path) << kPlainKey;

@@ -1,5 +1,7 @@
 // What becomes of a pull when bytes are cut, late, wrong, or not wanted any more.
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -138,6 +140,62 @@ TEST_F(Transfers, PublishNothingWhenTheOriginIsWrong) {
   EXPECT_EQ(blob(weights_), weights_);
 }
 
+TEST_F(Transfers, BelieveNothingOfWhatWasRejected) {
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (is_cdn(request) && request.range && request.range->offset == 0) answer.body[0] ^= 1;
+  };
+  ASSERT_FALSE(pull_text("acme/model"));
+  const auto left = cas::list_partials(*store_);
+  ASSERT_TRUE(left && left->size() == 1);
+  EXPECT_EQ(left->front().present, 0u);
+  std::atomic<std::uint64_t> sent{0};
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (is_cdn(request)) sent += answer.body.size();
+  };
+  ASSERT_TRUE(pull_text("acme/model"));
+  EXPECT_EQ(sent, weights_.size());
+}
+
+TEST_F(Transfers, FindRotOnDiskWithoutASecondCopy) {
+  std::atomic<std::uint64_t> sent{0};
+  std::stop_source stop;
+  // All but the last chunk arrives, and then the pull is stopped.
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    const bool last = request.range && request.range->end() == weights_.size();
+    if (is_cdn(request) && last) answer.hangs_after = answer.body.size() - 7;
+  };
+  events_.on_bytes = [&](std::uint64_t completed) {
+    if (completed >= weights_.size() - 7) stop.request_stop();
+  };
+  ASSERT_FALSE(pull_text("acme/model", stop.get_token()));
+  const auto folder = std::filesystem::directory_iterator(root_ + "/store/partials")->path();
+  std::fstream data(folder / "data", std::ios::in | std::ios::out | std::ios::binary);
+  data.seekp((3 << 20) + 9);
+  data.put(static_cast<char>(weights_[(3u << 20) + 9] ^ 1));
+  data.close();
+
+  start_network();
+  open_store();
+  events_.on_bytes = nullptr;
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (is_cdn(request)) sent += answer.body.size();
+  };
+  ASSERT_TRUE(pull_text("acme/model"));
+  EXPECT_EQ(blob(weights_), weights_);
+  EXPECT_EQ(sent, cas::kChunkSize + 7);
+}
+
+TEST_F(Transfers, AskForTheSecondCopyAtAFreshAddress) {
+  std::atomic<int> asked{0};
+  std::atomic<bool> flipped{false};
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (request.url.find("/resolve/") != std::string::npos) ++asked;
+    if (is_cdn(request) && !flipped.exchange(true)) answer.body[10] ^= 1;
+  };
+  ASSERT_TRUE(pull_text("acme/model"));
+  EXPECT_EQ(asked, 2);
+}
+
 TEST_F(Transfers, OfWrongSmallFilesPublishNothing) {
   fake_.repos["acme/model"].files = {{"config.json", {R"({"a":1})", false}},
                                      {"small.bin", {"small", true}}};
@@ -166,6 +224,17 @@ TEST_F(Transfers, OfSmallFilesAreTriedAgain) {
   const auto outcome = pull_text("acme/model");
   ASSERT_TRUE(outcome) << outcome.error().text();
   EXPECT_EQ(tries, 4);
+}
+
+TEST_F(Transfers, OfSmallLfsFilesBeginAnewWhenTheyBreak) {
+  fake_.repos["acme/model"].files = {{"small.bin", {"small and large", true}}};
+  std::atomic<int> tries{0};
+  fake_.after = [&](const fetch::HttpRequest& request, FakeAnswer& answer) {
+    if (is_cdn(request) && tries++ == 0) answer.breaks_after = 3;
+  };
+  const auto outcome = pull_text("acme/model");
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_EQ(tries, 2);
 }
 
 TEST_F(Transfers, EndSoonAfterAStop) {
