@@ -58,6 +58,20 @@ def test_a_signature_that_covers_no_range(hub, castool, weights):
     assert whole["bytes_sent"] == SIZE
 
 
+def test_a_signature_that_is_good_for_nothing(hub, castool, weights):
+    hub.fault({"status": 403, "body": "<Code>AccessDenied</Code>"}, times=-1, origin="cdn")
+    outcome = castool.run("pull", "--json", "acme/m", status=None)
+    checks.assert_error(outcome, 77, "unauthorized")
+    # New addresses, a smaller range and the whole were tried before that.
+    asked = [entry["range"] for entry in hub.log(origin="cdn")]
+    assert asked[-1] in (None, "")
+    assert len(hub.log(origin="hub", method="HEAD")) == 4
+    assert castool.run("ls", "--json").out == ""
+    hub.clear_faults()
+    castool.run("pull", "acme/m")
+    assert_right(castool, hub, weights)
+
+
 @pytest.mark.parametrize("connections", [1, 16])
 def test_the_version_changes_between_ranges(hub, castool, weights, connections):
     hub.fault({"etag": '"another"'}, origin="cdn", after=3, times=-1)

@@ -25,6 +25,31 @@ TEST(RunParallel, RunsEveryTaskOnce) {
   for (const auto& count : runs) EXPECT_EQ(count, 1);
 }
 
+TEST(RunParallel, RunsGroupsBesideEachOther) {
+  // Each group waits for the other: one after the other would never end.
+  std::latch together(2);
+  const auto meet = [&](std::size_t, const std::stop_token&) {
+    together.arrive_and_wait();
+    return base::ok();
+  };
+  const TaskGroup groups[] = {{1, 4, meet}, {0, 4, meet}, {1, 4, meet}};
+  EXPECT_TRUE(run_parallel(groups, {}));
+}
+
+TEST(RunParallel, AFailureStopsTheOtherGroups) {
+  const TaskGroup groups[] = {{1, 1,
+                               [](std::size_t, const std::stop_token&) -> base::Status {
+                                 return base::make_error(Code::kNotFound, "gone");
+                               }},
+                              {1, 1, [](std::size_t, const std::stop_token& stop) {
+                                 while (!stop.stop_requested()) std::this_thread::yield();
+                                 return base::ok();
+                               }}};
+  const auto status = run_parallel(groups, {});
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, Code::kNotFound);
+}
+
 TEST(RunParallel, RunsThatManyAtOnce) {
   // Each task waits for all the others: fewer threads would never end.
   std::latch together(4);

@@ -57,6 +57,43 @@ TEST_F(Sinks, StoreGivesTheLowestMissingChunksFirst) {
   EXPECT_EQ(store.claim(kMiB).value()->next_offset(), 0u);
 }
 
+TEST_F(Sinks, StoreGivesWhatIsWaitedForFirst) {
+  StoreSink store = sink();
+  store.want({2 * kMiB + 5, 10});
+  store.want({3 * kMiB, 1});
+  const auto last = store.claim(8 * kMiB).value();
+  EXPECT_EQ(last->next_offset(), 3 * kMiB);
+  EXPECT_EQ(last->end_offset(), bytes_.size());
+  {
+    // No more than what is waited for: the rest is not in a hurry.
+    const auto third = store.claim(8 * kMiB).value();
+    EXPECT_EQ(third->next_offset(), 2 * kMiB);
+    EXPECT_EQ(third->end_offset(), 3 * kMiB);
+    EXPECT_EQ(store.claim(kMiB).value()->next_offset(), 0u);
+  }
+  // Given back unfilled, it is still waited for; once it is there, the front goes on.
+  {
+    const auto third = store.claim(8 * kMiB).value();
+    EXPECT_EQ(third->next_offset(), 2 * kMiB);
+    feed(*third, kMiB);
+  }
+  const auto front = store.claim(8 * kMiB).value();
+  EXPECT_EQ(front->next_offset(), 0u);
+  EXPECT_EQ(front->end_offset(), 2 * kMiB);
+}
+
+TEST_F(Sinks, StoreForgetsWhatItIsTold) {
+  fill();
+  StoreSink store = sink();
+  EXPECT_EQ(store.present(), bytes_.size());
+  ASSERT_TRUE(store.forget({kMiB + 7, kMiB}));
+  EXPECT_FALSE(store.complete());
+  EXPECT_EQ(store.present(), bytes_.size() - 2 * kMiB);
+  const auto again = store.claim(8 * kMiB).value();
+  EXPECT_EQ(again->next_offset(), kMiB);
+  EXPECT_EQ(again->end_offset(), 3 * kMiB);
+}
+
 TEST_F(Sinks, StoreCountsWholeChunksAsProgressAndEveryByteAsReceived) {
   StoreSink store = sink();
   const auto writer = store.claim(2 * kMiB).value();
