@@ -57,12 +57,12 @@ def test_killed_after_some_bytes(hub, castool, weights, amounts):
 def test_killed_at_any_moment(hub, castool, mountpoint, seed):
     chance = random.Random(seed)
     files = models.many_files(60, seed=seed + 1) | models.small_repository()
-    files |= {"weights.bin": Synthetic(12 * MIB, seed), "more.bin": Synthetic(3 * MIB, seed + 10)}
+    files |= {"weights.bin": Synthetic(20 * MIB, seed), "more.bin": Synthetic(3 * MIB, seed + 10)}
     hub.add_repository("acme/m", files)
     hub.settings(bytes_per_second=MIB, latency_ms=10)
     killed = 0
     for _ in range(12):
-        process = castool.start("pull", "-q", "acme/m")
+        process = castool.start("pull", "-q", "--connections", "4", "acme/m")
         try:
             process.wait(chance.uniform(0.02, 1.2))
         except subprocess.TimeoutExpired:
