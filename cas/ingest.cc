@@ -7,6 +7,7 @@
 #include "cas/ofd_lock.h"
 #include "cas/partial.h"
 #include "cas/publish.h"
+#include "cas/stamp.h"
 #include "cas/store.h"
 #include "cas/sums.h"
 
@@ -68,13 +69,17 @@ base::Status Ingest::State::place(const base::Digest& digest) {
   CASTOOL_RETURN_IF_ERROR(files.sync(fd.get()));
   CASTOOL_RETURN_IF_ERROR(files.chmod(fd.get(), kBlobMode));
   CASTOOL_ASSIGN(const Placed placed, place_blob(files, store.dir(), store.dir(), tmp, digest));
-  if (placed == Placed::kAlreadyThere) (void)files.unlink(store.dir(), tmp);
-  fd.reset();
-  if (placed == Placed::kAlreadyThere) return base::ok();
+  const base::UniqueFd file = std::move(fd);
+  if (placed == Placed::kAlreadyThere) {
+    (void)files.unlink(store.dir(), tmp);
+    return base::ok();
+  }
   if (sums.size() < chunk_count(size)) sums.push_back(checksum.finish());
   const base::Status status = write_sums(files, store.dir(), digest, size, sums);
   // The blob is stored; without its sidecar it is only checked more slowly.
   if (!status) store.log().warn("no checksums for {}: {}", digest.text(), status.error().text());
+  const base::Status stamped = write_stamp(files, store.dir(), digest, file.get());
+  if (!stamped) store.log().debug("no stamp: {}", stamped.error().text());
   return base::ok();
 }
 

@@ -13,6 +13,14 @@ std::string fanned_out(const char* top, const base::Digest& digest) {
   return std::string(top) + "/" + digest.hex().substr(0, 2);
 }
 
+// 128 random bits: nobody else has this name.
+std::string random_name() {
+  std::random_device device;
+  std::array<std::uint8_t, 16> bytes{};
+  for (auto& byte : bytes) byte = static_cast<std::uint8_t>(device());
+  return base::to_hex(bytes.data(), bytes.size());
+}
+
 }  // namespace
 
 std::string blob_dir(const base::Digest& digest) { return fanned_out(kBlobsDir, digest); }
@@ -22,6 +30,12 @@ std::string blob_path(const base::Digest& digest) { return blob_dir(digest) + "/
 std::string sums_dir(const base::Digest& digest) { return fanned_out(kSumsDir, digest); }
 
 std::string sums_path(const base::Digest& digest) { return sums_dir(digest) + "/" + digest.hex(); }
+
+std::string stamp_path(const base::Digest& digest) { return sums_path(digest) + ".stamp"; }
+
+std::string quarantine_path(const base::Digest& digest) {
+  return std::string(kQuarantineDir) + "/" + digest.hex() + "-" + random_name();
+}
 
 std::string partial_dir(const base::Digest& digest, std::string_view origin) {
   return std::string(kPartialsDir) + "/" + digest.hex() + "-" + origin_key(origin);
@@ -37,12 +51,7 @@ bool is_origin_key(std::string_view text) {
          });
 }
 
-std::string unique_tmp_path() {
-  std::random_device device;
-  std::array<std::uint8_t, 16> bytes{};
-  for (auto& byte : bytes) byte = static_cast<std::uint8_t>(device());
-  return std::string(kTmpDir) + "/" + base::to_hex(bytes.data(), bytes.size());
-}
+std::string unique_tmp_path() { return std::string(kTmpDir) + "/" + random_name(); }
 
 std::string origin_key(std::string_view origin) {
   return base::Sha256::of(origin).hex().substr(0, 16);

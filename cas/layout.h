@@ -22,6 +22,7 @@ inline constexpr char kSumsDir[] = "sums/sha256";
 inline constexpr char kPartialsDir[] = "partials";
 inline constexpr char kRefsDir[] = "refs";
 inline constexpr char kAliasesDir[] = "aliases";
+inline constexpr char kQuarantineDir[] = "quarantine";
 inline constexpr char kTmpDir[] = "tmp";
 inline constexpr char kDataFile[] = "data";
 inline constexpr char kTableFile[] = "table";
@@ -31,6 +32,10 @@ inline constexpr char kTableFile[] = "table";
 [[nodiscard]] std::string blob_path(const base::Digest& digest);
 [[nodiscard]] std::string sums_dir(const base::Digest& digest);
 [[nodiscard]] std::string sums_path(const base::Digest& digest);
+// "sums/sha256/<2>/<64>.stamp".
+[[nodiscard]] std::string stamp_path(const base::Digest& digest);
+// "quarantine/<64>-<32 random hex digits>".
+[[nodiscard]] std::string quarantine_path(const base::Digest& digest);
 
 // "partials/<64>-<origin key>".
 [[nodiscard]] std::string partial_dir(const base::Digest& digest, std::string_view origin);

@@ -7,6 +7,7 @@
 #include "cas/partial_file.h"
 #include "cas/publish.h"
 #include "cas/read_file.h"
+#include "cas/stamp.h"
 #include "cas/sums.h"
 
 namespace castool::cas {
@@ -123,6 +124,9 @@ void PartialFile::leave_sidecar() {
   // The blob is stored; without its sidecar it is only checked more slowly.
   if (!status)
     store_.log().warn("no checksums for {}: {}", key_.digest.text(), status.error().text());
+  // The bytes were hashed a moment ago; without a stamp they are only compared again on first use.
+  const base::Status stamped = write_stamp(files_, store_.dir(), key_.digest, data_.get());
+  if (!stamped) store_.log().debug("no stamp: {}", stamped.error().text());
 }
 
 void PartialFile::remove_directory() {

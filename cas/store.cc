@@ -7,6 +7,7 @@
 
 #include "cas/layout.h"
 #include "cas/read_file.h"
+#include "cas/stamp.h"
 #include "cas/store_dir.h"
 
 namespace castool::cas {
@@ -89,6 +90,10 @@ base::Result<std::optional<std::uint64_t>> Store::size_of(const base::Digest& di
   if (info) return std::optional(static_cast<std::uint64_t>(info->st_size));
   if (info.error().sys_errno == ENOENT) return std::optional<std::uint64_t>();
   return base::failure(std::move(info));
+}
+
+bool Store::verified_this_boot(const base::Digest& digest, int fd) const {
+  return has_stamp(dir(), digest, fd);
 }
 
 base::Result<std::string> Store::read_small(const base::Digest& digest, std::uint64_t limit) const {

@@ -106,6 +106,14 @@ class Store {
   [[nodiscard]] base::Result<std::string> read_small(const base::Digest& digest,
                                                      std::uint64_t limit) const;
 
+  // Whether the blob open at `fd` was verified since this machine booted and is still that file, so
+  // that its bytes need no look (stamp.h). Small blobs are cheaper to look at and always say no.
+  [[nodiscard]] bool verified_this_boot(const base::Digest& digest, int fd) const;
+
+  // Renames a blob that is wrong into quarantine/, durably; the next pull fetches it again. Who has
+  // it open keeps the bytes. One that is not there (any more) is success.
+  [[nodiscard]] base::Status quarantine(const base::Digest& digest);
+
   [[nodiscard]] base::Result<Ingest> begin_ingest();
   // begin_ingest + append + commit.
   [[nodiscard]] base::Result<base::Digest> put(std::string_view bytes);

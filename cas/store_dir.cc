@@ -19,8 +19,8 @@ namespace {
 
 using base::Code;
 
-constexpr std::array kDirectories = {"blobs",  kBlobsDir,   "sums",       kSumsDir, kPartialsDir,
-                                     kRefsDir, kAliasesDir, "quarantine", kTmpDir};
+constexpr std::array kDirectories = {"blobs",  kBlobsDir,   "sums",         kSumsDir, kPartialsDir,
+                                     kRefsDir, kAliasesDir, kQuarantineDir, kTmpDir};
 
 std::string writable_hint(const std::string& root) {
   return "make " + root + " writable, or name another store with --store DIR or CASTOOL_STORE";

@@ -7,9 +7,11 @@
 #include <sys/statvfs.h>
 
 #include <cstdint>
+#include <memory>
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "cas/checked_blob.h"
 #include "cas/store.h"
 
 namespace castool::fusefs {
@@ -21,11 +23,21 @@ struct BlobStatus {
   std::uint64_t present = 0;  // bytes
 };
 
+// A stored blob, readable until it is dropped, even when the store removes its name.
+struct OpenedBlob {
+  std::shared_ptr<const cas::Blob> blob;
+  // Asked about every range before it is read; null when the bytes need no look.
+  std::shared_ptr<cas::CheckedBlob> checks;
+};
+
 class BlobOpener {
  public:
   virtual ~BlobOpener() = default;
-  // A verified blob, readable until it is dropped, even when the store removes its name.
-  [[nodiscard]] virtual base::Result<cas::Blob> open(const base::Digest& digest) = 0;
+  [[nodiscard]] virtual base::Result<OpenedBlob> open(const base::Digest& digest) = 0;
+  // Whether open() would give a blob without checks that is worth leaving to the kernel. Cheap.
+  [[nodiscard]] virtual bool needs_no_look(const base::Digest& digest) = 0;
+  // A check found the blob wrong.
+  virtual void found_damaged(const base::Digest& digest, const base::Error& error) = 0;
   [[nodiscard]] virtual base::Result<BlobStatus> status(const base::Digest& digest) = 0;
   // Of the file system that holds the blobs.
   [[nodiscard]] virtual base::Result<struct statvfs> space() = 0;

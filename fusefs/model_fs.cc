@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "cas/partial.h"
+
 namespace castool::fusefs {
 namespace {
 
@@ -36,8 +38,8 @@ bool same_content(const Node& a, const Node& b) {
 
 }  // namespace
 
-ModelFs::ModelFs(TreePtr tree, BlobOpener& blobs, Owner owner, base::Log& log)
-    : blobs_(blobs), owner_(owner), log_(log), tree_(std::move(tree)) {}
+ModelFs::ModelFs(TreePtr tree, BlobOpener& blobs, NativeFiles* native, Owner owner, base::Log& log)
+    : blobs_(blobs), native_(native), owner_(owner), log_(log), tree_(std::move(tree)) {}
 
 void ModelFs::replace(TreePtr tree) {
   // The old tree is dropped after the lock: it may be the last owner of many nodes.
@@ -50,69 +52,90 @@ TreePtr ModelFs::tree() const {
   return tree_;
 }
 
-NodePtr ModelFs::known(Ino ino) const {
+NodePtr ModelFs::known(NodeId id) const {
   const base::MutexLock lock(nodes_mutex_);
-  const auto found = nodes_.find(ino);
+  const auto found = nodes_.find(id);
   return found == nodes_.end() ? nullptr : found->second.node;
 }
 
-Answer<NodePtr> ModelFs::resolve(Ino ino) const {
-  if (NodePtr current = tree()->following(ino)) return current;
-  if (NodePtr node = known(ino)) return node;
+Answer<NodePtr> ModelFs::resolve(NodeId id) const {
+  if (NodePtr current = tree()->following(id)) return current;
+  if (NodePtr node = known(id)) return node;
   return Errno{ESTALE};
 }
 
 // A directory that has gone from the refs is empty: nothing is found in it any more.
-Answer<NodePtr> ModelFs::resolve_directory(Ino ino) const {
-  if (NodePtr current = tree()->following(ino)) return current;
-  const NodePtr node = known(ino);
+Answer<NodePtr> ModelFs::resolve_directory(NodeId id) const {
+  if (NodePtr current = tree()->following(id)) return current;
+  const NodePtr node = known(id);
   if (!node) return Errno{ESTALE};
   if (!node->is_directory()) return Errno{ENOTDIR};
   if (node->lifetime() == Lifetime::kFollowsRefs) return Errno{ENOENT};
   return node;
 }
 
-Entry ModelFs::entry_of(const Node& directory, NodePtr child) {
+// Large blobs only: for a small one the two system calls of a registration cost more than they
+// save.
+bool ModelFs::may_be_native(const Node& node) const {
+  return native_ != nullptr && native_->available() && !node.is_directory() &&
+         std::holds_alternative<BlobContent>(node.content()) && node.size() > cas::kChunkSize;
+}
+
+bool ModelFs::is_native_now(const Node& node) const {
+  return may_be_native(node) && blobs_.needs_no_look(digest_of(node.content()));
+}
+
+Entry ModelFs::entry_of(const Node& directory, NodePtr child) const {
   Entry entry;
   entry.entry_seconds = cache_seconds(directory.lifetime());
-  if (child) entry.attr_seconds = cache_seconds(child->lifetime());
+  if (!child) return entry;
+  entry.attr_seconds = cache_seconds(child->lifetime());
+  entry.id = child->ino();
+  if (is_native_now(*child)) {
+    entry.id |= kNativeBit;
+  } else if (may_be_native(*child)) {
+    // It gets its native id as soon as it is fit for it.
+    entry.entry_seconds = kVolatileSeconds;
+  }
   entry.node = std::move(child);
   return entry;
 }
 
-Answer<Entry> ModelFs::lookup(Ino parent, std::string_view name) {
+Answer<Entry> ModelFs::lookup(NodeId parent, std::string_view name) {
   if (name.size() > kMaxNameBytes) return Errno{ENAMETOOLONG};
   const auto directory = resolve_directory(parent);
   if (!directory) return directory.error();
   auto child = (*directory)->child(name);
   if (!child) return content_failure(**directory, child.error());
-  if (*child) {
-    if (const auto counted = remember(*child); !counted) return counted.error();
+  Entry entry = entry_of(**directory, *std::move(child));
+  if (entry.node) {
+    if (const auto counted = remember(entry); !counted) return counted.error();
   }
-  return entry_of(**directory, *std::move(child));
+  return entry;
 }
 
-Answer<Ino> ModelFs::remember(const NodePtr& node) {
-  if (node->ino() == kRootIno) return kRootIno;
+Answer<NodeId> ModelFs::remember(const Entry& entry) {
+  if (entry.id == kRootIno) return NodeId{kRootIno};
   bool clash = false;
   {
     const base::MutexLock lock(nodes_mutex_);
-    Known& known = nodes_[node->ino()];
-    clash = known.node && !same_content(*known.node, *node);
+    Known& known = nodes_[entry.id];
+    clash = known.node && !same_content(*known.node, *entry.node);
     if (!clash) {
-      known.node = node;
+      known.node = entry.node;
       ++known.count;
     }
   }
-  if (!clash) return node->ino();
-  log_.error("two different files have node id {}: '{}' is not shown", node->ino(), node->name());
+  if (!clash) return entry.id;
+  log_.error("two different files have node id {}: '{}' is not shown", entry.id,
+             entry.node->name());
   return Errno{EIO};
 }
 
-void ModelFs::forget(Ino ino, std::uint64_t count) {
+void ModelFs::forget(NodeId id, std::uint64_t count) {
   NodePtr last;  // dropped after the lock
   const base::MutexLock lock(nodes_mutex_);
-  const auto found = nodes_.find(ino);
+  const auto found = nodes_.find(id);
   if (found == nodes_.end()) return;
   if (found->second.count > count) {
     found->second.count -= count;
@@ -122,11 +145,11 @@ void ModelFs::forget(Ino ino, std::uint64_t count) {
   nodes_.erase(found);
 }
 
-Answer<Entry> ModelFs::getattr(Ino ino) {
-  auto node = resolve(ino);
+Answer<Entry> ModelFs::getattr(NodeId id) {
+  auto node = resolve(id);
   if (!node) return node.error();
   const double seconds = cache_seconds((*node)->lifetime());
-  return Entry{*std::move(node), 0, seconds};
+  return Entry{*std::move(node), id, 0, seconds};
 }
 
 struct stat ModelFs::stat_of(const Node& node) const {
@@ -162,49 +185,81 @@ Answer<std::shared_ptr<const OpenFile>> ModelFs::open_content(const Node& node) 
   return *std::move(file);
 }
 
-Answer<Lifetime> ModelFs::open(Ino ino, int flags) {
-  const auto node = resolve(ino);
+// The kernel's number for the blob, or nothing: then it is read through the daemon like any other.
+std::optional<std::int32_t> ModelFs::make_native(const OpenFile& file) {
+  auto id = native_->acquire(file.digest(), file.fd());
+  if (id) return *id;
+  log_.warn("{} is served by the daemon: {}", file.digest().text(), id.error().text());
+  return std::nullopt;
+}
+
+Answer<ModelFs::OpenedFile> ModelFs::open(NodeId id, int flags) {
+  const auto node = resolve(id);
   if (!node) return node.error();
   if ((*node)->is_directory()) return Errno{EISDIR};
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) return Errno{EROFS};
   {
     const base::MutexLock lock(files_mutex_);
-    if (const auto found = files_.find(ino); found != files_.end()) {
+    if (const auto found = files_.find(id); found != files_.end()) {
       ++found->second.count;
-      return (*node)->lifetime();
+      return OpenedFile{found->second.native};
     }
   }
   auto file = open_content(**node);
   if (!file) return file.error();
-  const base::MutexLock lock(files_mutex_);
-  Opened& opened = files_[ino];
-  // Another thread may have opened it in between; then both use that one.
-  if (!opened.file) opened.file = *std::move(file);
-  ++opened.count;
-  return (*node)->lifetime();
+  Opened fresh;
+  fresh.file = *std::move(file);
+  if (is_native(id)) {
+    if (!fresh.file->needs_no_look()) return Errno{ESTALE};
+    fresh.native = make_native(*fresh.file);
+  }
+  return keep_open(id, std::move(fresh));
 }
 
-Answer<Slice> ModelFs::read(Ino ino, std::uint64_t offset, std::size_t size) {
+ModelFs::OpenedFile ModelFs::keep_open(NodeId id, Opened fresh) {
+  Opened spare;  // closed and unmapped after the lock
+  std::optional<std::int32_t> native;
+  {
+    const base::MutexLock lock(files_mutex_);
+    Opened& opened = files_[id];
+    // Another thread may have opened it in between; then both use that one.
+    (opened.file ? spare : opened) = std::move(fresh);
+    ++opened.count;
+    native = opened.native;
+  }
+  if (spare.native) native_->release(spare.file->digest());
+  return OpenedFile{native};
+}
+
+Answer<Slice> ModelFs::read(NodeId id, std::uint64_t offset, std::size_t size) {
   std::shared_ptr<const OpenFile> file;
   {
     const base::MutexLock lock(files_mutex_);
-    if (const auto found = files_.find(ino); found != files_.end()) file = found->second.file;
+    if (const auto found = files_.find(id); found != files_.end()) file = found->second.file;
   }
   if (!file) return Errno{EBADF};
+  if (const base::Status checked = file->check(offset, size); !checked) {
+    if (checked.error().code == base::Code::kDigestMismatch)
+      blobs_.found_damaged(file->digest(), checked.error());
+    return Errno{EIO};
+  }
   return OpenFile::slice(std::move(file), offset, size);
 }
 
-void ModelFs::release(Ino ino) {
-  std::shared_ptr<const OpenFile> last;  // closed and unmapped after the lock
-  const base::MutexLock lock(files_mutex_);
-  const auto found = files_.find(ino);
-  if (found == files_.end() || --found->second.count > 0) return;
-  last = std::move(found->second.file);
-  files_.erase(found);
+void ModelFs::release(NodeId id) {
+  Opened last;  // closed and unmapped after the lock
+  {
+    const base::MutexLock lock(files_mutex_);
+    const auto found = files_.find(id);
+    if (found == files_.end() || --found->second.count > 0) return;
+    last = std::move(found->second);
+    files_.erase(found);
+  }
+  if (last.native) native_->release(last.file->digest());
 }
 
-Answer<ModelFs::OpenedDirectory> ModelFs::opendir(Ino ino) {
-  auto node = resolve(ino);
+Answer<ModelFs::OpenedDirectory> ModelFs::opendir(NodeId id) {
+  auto node = resolve(id);
   if (!node) return node.error();
   if (!(*node)->is_directory()) return Errno{ENOTDIR};
   const Lifetime lifetime = (*node)->lifetime();
@@ -214,10 +269,10 @@ Answer<ModelFs::OpenedDirectory> ModelFs::opendir(Ino ino) {
   return OpenedDirectory{handle, lifetime};
 }
 
-Answer<Listing> ModelFs::list(std::uint64_t handle, Ino ino, std::uint64_t offset) {
+Answer<Listing> ModelFs::list(std::uint64_t handle, NodeId id, std::uint64_t offset) {
   NodePtr directory;
   if (offset == 0) {
-    auto now = resolve_directory(ino);
+    auto now = resolve_directory(id);
     if (!now) return now.error();
     directory = *std::move(now);
   }
@@ -240,8 +295,8 @@ void ModelFs::releasedir(std::uint64_t handle) {
   listings_.erase(handle);
 }
 
-Answer<std::vector<std::string>> ModelFs::listxattr(Ino ino) {
-  const auto node = resolve(ino);
+Answer<std::vector<std::string>> ModelFs::listxattr(NodeId id) {
+  const auto node = resolve(id);
   if (!node) return node.error();
   if (!(*node)->is_directory())
     return std::vector<std::string>{std::string(kSha256), std::string(kState),
@@ -251,8 +306,8 @@ Answer<std::vector<std::string>> ModelFs::listxattr(Ino ino) {
   return std::vector<std::string>{};
 }
 
-Answer<std::string> ModelFs::getxattr(Ino ino, std::string_view name) {
-  const auto node = resolve(ino);
+Answer<std::string> ModelFs::getxattr(NodeId id, std::string_view name) {
+  const auto node = resolve(id);
   if (!node) return node.error();
   if (const ModelInfo* model = (*node)->model()) {
     if (name == kSource) return model->source;

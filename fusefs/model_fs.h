@@ -5,8 +5,11 @@
 //   1. A node that was looked up stays valid until it was forgotten as often, whatever tree is
 //   shown;
 //      an open file keeps its bytes until it is released.
-//   2. One node id has one content for the life of the mount.
-//   3. What may change (a directory above the models, a name in one) is cached by the kernel for
+//   2. One node id has one content for the life of the mount, and is open either through the page
+//      cache or natively (native_files.h), not both at once. A file that becomes fit for the latter
+//      gets another id at its next look-up; who has it open goes on with the old one.
+//   3. What may change (a directory above the models, a name in one, a file's id) is cached by the
+//   kernel for
 //      kVolatileSeconds at most; everything else never changes and is cached long. So the mount
 //      sends no invalidations, and cannot get into the deadlocks that they bring.
 //
@@ -20,6 +23,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,6 +34,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "fusefs/blob_opener.h"
+#include "fusefs/native_files.h"
 #include "fusefs/open_file.h"
 #include "fusefs/tree.h"
 
@@ -53,6 +58,7 @@ class [[nodiscard]] Answer : public tl::expected<T, Errno> {
 // What a LOOKUP gives. A null node is a name that is not there, which may be cached too.
 struct Entry {
   NodePtr node;
+  NodeId id = 0;
   double entry_seconds = 0;
   double attr_seconds = 0;
 };
@@ -70,37 +76,43 @@ class ModelFs {
     gid_t gid = 0;
   };
 
-  ModelFs(TreePtr tree, BlobOpener& blobs, Owner owner, base::Log& log);
+  // `native` is null where the kernel cannot read files by itself.
+  ModelFs(TreePtr tree, BlobOpener& blobs, NativeFiles* native, Owner owner, base::Log& log);
 
   // Shows another tree from now on.
   void replace(TreePtr tree);
   [[nodiscard]] TreePtr tree() const;
 
   // Counts one look-up on success with a node. ENOENT is an Entry without a node.
-  Answer<Entry> lookup(Ino parent, std::string_view name);
-  void forget(Ino ino, std::uint64_t count);
-  Answer<Entry> getattr(Ino ino);
+  Answer<Entry> lookup(NodeId parent, std::string_view name);
+  void forget(NodeId id, std::uint64_t count);
+  Answer<Entry> getattr(NodeId id);
   [[nodiscard]] struct stat stat_of(const Node& node) const;
 
-  // EROFS for every mode but reading. Each success is released once.
-  Answer<Lifetime> open(Ino ino, int flags);
-  Answer<Slice> read(Ino ino, std::uint64_t offset, std::size_t size);
-  void release(Ino ino);
+  // How a file was opened: by the page cache, or natively under the kernel's number for the blob.
+  struct OpenedFile {
+    std::optional<std::int32_t> native;
+  };
+  // EROFS for every mode but reading; ESTALE when the id is a native one and the blob is not fit
+  // for that any more: the kernel then looks the name up again. Each success is released once.
+  Answer<OpenedFile> open(NodeId id, int flags);
+  Answer<Slice> read(NodeId id, std::uint64_t offset, std::size_t size);
+  void release(NodeId id);
 
   struct OpenedDirectory {
     std::uint64_t handle = 0;
     Lifetime lifetime = Lifetime::kFixed;
   };
-  Answer<OpenedDirectory> opendir(Ino ino);
+  Answer<OpenedDirectory> opendir(NodeId id);
   // From the start (`offset` 0) the directory as it is now, later the same listing again.
-  Answer<Listing> list(std::uint64_t handle, Ino ino, std::uint64_t offset);
+  Answer<Listing> list(std::uint64_t handle, NodeId id, std::uint64_t offset);
   void releasedir(std::uint64_t handle);
   // The entry of a listed child; remember() counts it as looked up once it was sent (READDIRPLUS).
-  [[nodiscard]] static Entry entry_of(const Node& directory, NodePtr child);
-  Answer<Ino> remember(const NodePtr& node);
+  [[nodiscard]] Entry entry_of(const Node& directory, NodePtr child) const;
+  Answer<NodeId> remember(const Entry& entry);
 
-  Answer<std::string> getxattr(Ino ino, std::string_view name);
-  Answer<std::vector<std::string>> listxattr(Ino ino);
+  Answer<std::string> getxattr(NodeId id, std::string_view name);
+  Answer<std::vector<std::string>> listxattr(NodeId id);
   Answer<struct statvfs> statfs();
 
   // For tests: how many nodes and files the kernel holds.
@@ -115,24 +127,30 @@ class ModelFs {
   struct Opened {
     std::shared_ptr<const OpenFile> file;
     std::uint64_t count = 0;
+    std::optional<std::int32_t> native;
   };
 
-  [[nodiscard]] NodePtr known(Ino ino) const;
-  Answer<NodePtr> resolve(Ino ino) const;
-  Answer<NodePtr> resolve_directory(Ino ino) const;
+  OpenedFile keep_open(NodeId id, Opened fresh);
+  [[nodiscard]] NodePtr known(NodeId id) const;
+  Answer<NodePtr> resolve(NodeId id) const;
+  Answer<NodePtr> resolve_directory(NodeId id) const;
   Answer<std::shared_ptr<const OpenFile>> open_content(const Node& node);
+  [[nodiscard]] bool may_be_native(const Node& node) const;
+  [[nodiscard]] bool is_native_now(const Node& node) const;
+  [[nodiscard]] std::optional<std::int32_t> make_native(const OpenFile& file);
   Errno content_failure(const Node& node, const base::Error& error);
 
   BlobOpener& blobs_;
+  NativeFiles* const native_;
   const Owner owner_;
   base::Log& log_;
 
   mutable base::Mutex tree_mutex_;
   TreePtr tree_ CASTOOL_GUARDED_BY(tree_mutex_);
   mutable base::Mutex nodes_mutex_;
-  std::unordered_map<Ino, Known> nodes_ CASTOOL_GUARDED_BY(nodes_mutex_);
+  std::unordered_map<NodeId, Known> nodes_ CASTOOL_GUARDED_BY(nodes_mutex_);
   mutable base::Mutex files_mutex_;
-  std::unordered_map<Ino, Opened> files_ CASTOOL_GUARDED_BY(files_mutex_);
+  std::unordered_map<NodeId, Opened> files_ CASTOOL_GUARDED_BY(files_mutex_);
   mutable base::Mutex listings_mutex_;
   std::uint64_t next_handle_ CASTOOL_GUARDED_BY(listings_mutex_) = 1;
   std::unordered_map<std::uint64_t, NodePtr> listings_ CASTOOL_GUARDED_BY(listings_mutex_);

@@ -1,6 +1,7 @@
 #include "fusefs/mount.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -18,6 +19,7 @@
 #include "fusefs/fuse_device.h"
 #include "fusefs/model_fs.h"
 #include "fusefs/mount_table.h"
+#include "fusefs/native_files.h"
 #include "fusefs/session.h"
 #include "fusefs/store_blobs.h"
 #include "fusefs/views/view.h"
@@ -82,7 +84,7 @@ class FuseMount final : public Mount {
       : options_(std::move(options)),
         refs_(refs),
         log_(log),
-        blobs_(store),
+        blobs_(store, options_.trust),
         manifests_(std::make_shared<StoreManifests>(store)) {}
 
   ~FuseMount() override {
@@ -94,11 +96,12 @@ class FuseMount final : public Mount {
     // Watched first: a change between the first look and the watch would be missed for a while.
     CASTOOL_ASSIGN(watch_, cas::RefWatch::open(store, refs_.ns()));
     CASTOOL_ASSIGN(records_, refs_.list());
-    fs_.emplace(view_of(records_, nullptr), blobs_, ModelFs::Owner{options_.uid, options_.gid},
-                log_);
     CASTOOL_ASSIGN(base::UniqueFd device,
                    mount_device({options_.directory, options_.source_name, options_.allow_other}));
-    auto session = Session::serve(std::move(device), *fs_, log_);
+    native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
+    fs_.emplace(view_of(records_, nullptr), blobs_, &*native_,
+                ModelFs::Owner{options_.uid, options_.gid}, log_);
+    auto session = Session::serve(std::move(device), *fs_, log_, stack_depth_for(store));
     if (!session) {
       static_cast<void>(unmount_device(options_.directory, Detach::kLazy));
       return base::failure(std::move(session));
@@ -106,6 +109,7 @@ class FuseMount final : public Mount {
     session_ = *std::move(session);
     CASTOOL_ASSIGN(device_, first_listing(options_.directory));
     raise_read_ahead(device_);
+    native_->probe();
     watching_ = std::jthread([this](std::stop_token stop) { follow(stop); });
     return base::ok();
   }
@@ -132,6 +136,7 @@ class FuseMount final : public Mount {
     }
     session_->stop();
     session_.reset();
+    native_.reset();  // the last descriptor of the connection
   }
 
   void follow(std::stop_token stop) {
@@ -179,6 +184,7 @@ class FuseMount final : public Mount {
   dev_t device_ = 0;  // of the mount; 0 until it answered once
   std::unique_ptr<cas::RefWatch> watch_;
   std::vector<cas::NamedRecord> records_;  // of the watching thread once it runs
+  std::optional<KernelFiles> native_;
   std::optional<ModelFs> fs_;
   std::unique_ptr<Session> session_;
   std::jthread watching_;

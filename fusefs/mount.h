@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "cas/ref_store.h"
 #include "cas/store.h"
+#include "fusefs/store_blobs.h"
 #include "fusefs/views/placement.h"
 
 namespace castool::fusefs {
@@ -26,6 +27,7 @@ struct MountOptions {
   gid_t gid = 0;
   bool allow_other = false;
   std::string source_name;  // what mount(8) shows as device: the store's path
+  Trust trust = Trust::kCheck;
 };
 
 class Mount {

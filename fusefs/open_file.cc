@@ -19,10 +19,11 @@ base::Result<std::shared_ptr<const OpenFile>> OpenFile::open(BlobOpener& blobs,
     return std::shared_ptr<const OpenFile>(std::move(file));
   }
   CASTOOL_ASSIGN(file->blob_, blobs.open(file->digest()));
-  if (file->blob_.size != size) {
+  const std::uint64_t stored = file->blob_.blob->size;
+  if (stored != size) {
     base::Error error = base::make_error(
         base::Code::kDigestMismatch,
-        fmt::format("the blob has {} bytes and its manifest says {}", file->blob_.size, size));
+        fmt::format("the blob has {} bytes and its manifest says {}", stored, size));
     error.digest = file->digest().text();
     return error;
   }
@@ -38,11 +39,15 @@ OpenFile::~OpenFile() {
 // file system without mmap is read with pread.
 void OpenFile::map() {
   if (size_ == 0 || size_ > std::numeric_limits<std::size_t>::max() / 2) return;
-  void* at =
-      ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ, MAP_SHARED, blob_.fd.get(), 0);
+  void* at = ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ, MAP_SHARED, fd(), 0);
   if (at == MAP_FAILED) return;
   mapped_ = at;
   bytes_ = static_cast<const std::byte*>(at);
+}
+
+base::Status OpenFile::check(std::uint64_t offset, std::size_t size) const {
+  if (!blob_.checks) return base::ok();
+  return blob_.checks->check({offset, size});
 }
 
 Slice OpenFile::slice(std::shared_ptr<const OpenFile> file, std::uint64_t offset,
@@ -51,7 +56,7 @@ Slice OpenFile::slice(std::shared_ptr<const OpenFile> file, std::uint64_t offset
   if (offset < file->size_)
     slice.size = static_cast<std::size_t>(std::min<std::uint64_t>(size, file->size_ - offset));
   slice.offset = offset;
-  slice.fd = file->blob_.fd.get();
+  if (file->blob_.blob) slice.fd = file->fd();
   if (file->bytes_ != nullptr && slice.size > 0) slice.data = file->bytes_ + offset;
   slice.owner = std::move(file);
   return slice;

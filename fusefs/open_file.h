@@ -1,7 +1,7 @@
 // The bytes of one open file: a blob, mapped where that works, or a generated text.
 //
-// Immutable and safe from any thread. Holds the blob's descriptor, so its bytes stay readable until
-// the last owner lets go.
+// Immutable but for what its checks learn, and safe from any thread. Holds the blob's descriptor,
+// so its bytes stay readable until the last owner lets go.
 #pragma once
 
 #include <cstddef>
@@ -44,6 +44,11 @@ class OpenFile {
   [[nodiscard]] static Slice slice(std::shared_ptr<const OpenFile> file, std::uint64_t offset,
                                    std::size_t size);
   [[nodiscard]] const base::Digest& digest() const { return digest_of(content_); }
+  // What has to be right before bytes of that range may be given out. kDigestMismatch.
+  [[nodiscard]] base::Status check(std::uint64_t offset, std::size_t size) const;
+  // Whether the kernel may read the blob by itself, and the descriptor to tell it of.
+  [[nodiscard]] bool needs_no_look() const { return blob_.blob && !blob_.checks; }
+  [[nodiscard]] int fd() const { return blob_.blob->fd.get(); }
 
  private:
   OpenFile(FileContent content, std::uint64_t size) : content_(std::move(content)), size_(size) {}
@@ -51,7 +56,7 @@ class OpenFile {
 
   FileContent content_;
   std::uint64_t size_;
-  cas::Blob blob_;
+  OpenedBlob blob_;
   const std::byte* bytes_ = nullptr;
   void* mapped_ = nullptr;
 };

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "fusefs/session_init.h"
 #include "fusefs/session_ops.h"
 
 #define FUSE_USE_VERSION 314
@@ -50,8 +51,8 @@ void Session::Destroy::operator()(fuse_session* session) const noexcept {
 }
 
 base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, ModelFs& fs,
-                                                      base::Log& log) {
-  std::unique_ptr<Session> session(new Session(fs, log));
+                                                      base::Log& log, std::uint32_t stack_depth) {
+  std::unique_ptr<Session> session(new Session(fs, log, stack_depth));
   std::string name = "castool";
   std::array<char*, 2> argv{name.data(), nullptr};
   fuse_args args{1, argv.data(), 0};
@@ -64,6 +65,7 @@ base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, Mod
   if (::fuse_session_mount(session->session_.get(), path.c_str()) != 0)
     return base::make_error(base::Code::kInternal, "libfuse refused the connection");
   session->device_ = device.release();
+  CASTOOL_RETURN_IF_ERROR(watch_init(*session->session_, session->device_));
   CASTOOL_RETURN_IF_ERROR(session->start_threads());
   return session;
 }

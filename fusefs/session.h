@@ -27,13 +27,16 @@ namespace castool::fusefs {
 struct SessionContext {
   ModelFs* fs = nullptr;
   base::Log* log = nullptr;
+  std::uint32_t stack_depth = 1;       // of the file systems below, for native files
+  std::atomic<std::uint64_t> init{0};  // the number of the INIT request, while it is answered
 };
 
 class Session {
  public:
-  // Starts to serve. `fs` and `log` outlive the session.
+  // Starts to serve. `fs` and `log` outlive the session. `stack_depth`: native_files.h.
   [[nodiscard]] static base::Result<std::unique_ptr<Session>> serve(base::UniqueFd device,
-                                                                    ModelFs& fs, base::Log& log);
+                                                                    ModelFs& fs, base::Log& log,
+                                                                    std::uint32_t stack_depth);
   // Stops and closes the connection: what is still open on a detached mount gets ENOTCONN.
   ~Session();
   Session(const Session&) = delete;
@@ -50,7 +53,8 @@ class Session {
     void operator()(fuse_session* session) const noexcept;
   };
 
-  Session(ModelFs& fs, base::Log& log) : context_{&fs, &log} {}
+  Session(ModelFs& fs, base::Log& log, std::uint32_t stack_depth)
+      : context_{&fs, &log, stack_depth, {}} {}
   base::Status start_threads();
   void work();
   bool wait_for_request(int epoll);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fusefs/session.h"
+#include "fusefs/session_init.h"
 
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
@@ -34,16 +35,13 @@ fuse_entry_param entry_param(const ModelFs& fs, const Entry& entry) {
   param.entry_timeout = entry.entry_seconds;
   param.attr_timeout = entry.attr_seconds;
   if (!entry.node) return param;
-  param.ino = entry.node->ino();
+  param.ino = entry.id;
   param.attr = fs.stat_of(*entry.node);
   return param;
 }
 
-void on_init(void*, fuse_conn_info* connection) noexcept {
-  constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
-                               FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO;
-  // Without AUTO_INVAL_DATA: content never changes under a node id. Without splice and write-back.
-  connection->want = connection->capable & kWanted;
+void on_init(void* context, fuse_conn_info* connection) noexcept {
+  want_features(*static_cast<SessionContext*>(context), *connection);
   // Read-ahead requests stop at this many and then block every file of the mount.
   connection->max_background = 65535;
   connection->congestion_threshold = 49151;
@@ -75,13 +73,26 @@ void on_getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) noexcept {
   ::fuse_reply_attr(req, &attr, entry->attr_seconds);
 }
 
-void on_open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
+// fuse_open_out of the kernel's protocol, 7.40: libfuse 3.14 cannot fill in its last field.
+struct OpenReply {
+  std::uint64_t handle = 0;
+  std::uint32_t flags = 0;
+  std::int32_t native = 0;
+};
+constexpr std::uint32_t kKeepCache = 1U << 1;
+// Closing needs no answer of ours, so that it also works when the daemon has died.
+constexpr std::uint32_t kNoFlush = 1U << 5;
+constexpr std::uint32_t kPassthrough = 1U << 7;
+
+void on_open(fuse_req_t req, fuse_ino_t id, fuse_file_info* info) noexcept {
   ModelFs& fs = fs_of(req);
-  const auto opened = fs.open(ino, info->flags);
+  const auto opened = fs.open(id, info->flags);
   if (!opened) return reply_error(req, opened.error());
-  info->keep_cache = 1;
-  info->fh = 0;
-  if (!delivered(::fuse_reply_open(req, info))) fs.release(ino);
+  OpenReply reply;
+  reply.flags = kNoFlush | (opened->native ? kPassthrough : kKeepCache);
+  reply.native = opened->native.value_or(0);
+  if (!delivered(::fuse_reply_buf(req, reinterpret_cast<const char*>(&reply), sizeof reply)))
+    fs.release(id);
 }
 
 void on_release(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) noexcept {
@@ -168,7 +179,7 @@ class DirectoryReply {
   void send() {
     const int sent = ::fuse_reply_buf(req_, bytes_.data(), used_);
     if (delivered(sent)) return;
-    for (const Ino ino : counted_) fs_.forget(ino, 1);
+    for (const NodeId id : counted_) fs_.forget(id, 1);
   }
 
  private:
@@ -180,9 +191,10 @@ class DirectoryReply {
   }
 
   bool add(const Node& directory, const NodePtr& child, std::uint64_t n) {
-    fuse_entry_param param = entry_param(fs_, ModelFs::entry_of(directory, child));
+    const Entry entry = fs_.entry_of(directory, child);
+    fuse_entry_param param = entry_param(fs_, entry);
     if (plus_ == Plus::kNo) return put(child->name().c_str(), param, n);
-    const auto counted = fs_.remember(child);
+    const auto counted = fs_.remember(entry);
     // Id 0 is a name whose attributes the kernel asks for by itself.
     if (!counted) param.ino = 0;
     const bool fits = put(child->name().c_str(), param, n);
@@ -208,7 +220,7 @@ class DirectoryReply {
   Plus plus_;
   std::vector<char> bytes_;
   std::size_t used_ = 0;
-  std::vector<Ino> counted_;
+  std::vector<NodeId> counted_;
 };
 
 void reply_directory(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,

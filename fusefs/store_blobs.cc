@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "cas/partial.h"
+
 namespace castool::fusefs {
 namespace {
 
@@ -16,10 +18,83 @@ base::Error not_stored(const base::Digest& digest) {
 
 }  // namespace
 
-base::Result<cas::Blob> StoreBlobs::open(const base::Digest& digest) {
-  CASTOOL_ASSIGN(std::optional<cas::Blob> blob, store_.find(digest));
-  if (!blob) return not_stored(digest);
-  return *std::move(blob);
+StoreBlobs::~StoreBlobs() {
+  std::jthread checker;
+  {
+    const base::MutexLock lock(mutex_);
+    checker = std::move(checker_);
+    checker.request_stop();
+    changed_.notify_all();
+  }
+}
+
+base::Result<OpenedBlob> StoreBlobs::open(const base::Digest& digest) {
+  CASTOOL_ASSIGN(std::optional<cas::Blob> found, store_.find(digest));
+  if (!found) return not_stored(digest);
+  if (trust_ == Trust::kStore || store_.verified_this_boot(digest, found->fd.get()))
+    return OpenedBlob{std::make_shared<const cas::Blob>(*std::move(found)), nullptr};
+  auto checks = checks_for(*std::move(found));
+  check_later(checks);
+  return OpenedBlob{{checks, &checks->blob()}, checks};
+}
+
+bool StoreBlobs::needs_no_look(const base::Digest& digest) {
+  const auto found = store_.find(digest);
+  if (!found || !*found || (*found)->size <= cas::kChunkSize) return false;
+  return trust_ == Trust::kStore || store_.verified_this_boot(digest, (*found)->fd.get());
+}
+
+std::shared_ptr<cas::CheckedBlob> StoreBlobs::checks_for(cas::Blob blob) {
+  const base::Digest digest = blob.digest;
+  {
+    const base::MutexLock lock(mutex_);
+    const auto known = checks_.find(digest);
+    auto checks = known == checks_.end() ? nullptr : known->second.lock();
+    // One that found damage belongs to a file that has been moved out of the way since.
+    if (checks && checks->bad_chunks().empty()) return checks;
+  }
+  auto checks = std::make_shared<cas::CheckedBlob>(store_, std::move(blob));
+  const base::MutexLock lock(mutex_);
+  std::erase_if(checks_, [](const auto& entry) { return entry.second.expired(); });
+  checks_[digest] = checks;
+  return checks;
+}
+
+void StoreBlobs::check_later(const std::shared_ptr<cas::CheckedBlob>& blob) {
+  if (blob->all_good()) return;
+  const base::MutexLock lock(mutex_);
+  for (const auto& other : waiting_) {
+    if (other.lock() == blob) return;
+  }
+  waiting_.push_back(blob);
+  if (!checker_.joinable())
+    checker_ = std::jthread([this](const std::stop_token& stop) { check_in_turn(stop); });
+  changed_.notify_all();
+}
+
+void StoreBlobs::check_in_turn(const std::stop_token& stop) {
+  constexpr auto kIdle = std::chrono::minutes(1);
+  while (!stop.stop_requested()) {
+    std::shared_ptr<cas::CheckedBlob> next;
+    {
+      const base::MutexLock lock(mutex_);
+      if (waiting_.empty() && !stop.stop_requested())
+        changed_.wait_until(mutex_, std::chrono::steady_clock::now() + kIdle);
+      if (waiting_.empty()) continue;
+      next = waiting_.front().lock();
+    }
+    const base::Status status = next ? next->check_all(stop) : base::ok();
+    if (!status && status.error().code == base::Code::kDigestMismatch)
+      found_damaged(next->blob().digest, status.error());
+    const base::MutexLock lock(mutex_);
+    waiting_.erase(waiting_.begin());
+  }
+}
+
+void StoreBlobs::found_damaged(const base::Digest& digest, const base::Error& error) {
+  store_.log().error("{}", error.text());
+  const base::Status moved = store_.quarantine(digest);
+  if (!moved) store_.log().error("cannot move it to quarantine: {}", moved.error().text());
 }
 
 base::Result<BlobStatus> StoreBlobs::status(const base::Digest& digest) {

@@ -2,21 +2,47 @@
 // outlives both. Safe from any thread.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
 #include "cas/store.h"
 #include "fusefs/blob_opener.h"
 #include "fusefs/views/view.h"
 
 namespace castool::fusefs {
 
+// Whether blobs are taken as they lie in the store, or compared with their checksums once a boot.
+enum class Trust { kCheck, kStore };
+
+// Blobs that nobody has verified since the machine booted are checked as they are read, and the
+// rest of them on a thread of its own, one at a time, so that later opens need no look.
 class StoreBlobs final : public BlobOpener {
  public:
-  explicit StoreBlobs(cas::Store& store) : store_(store) {}
-  base::Result<cas::Blob> open(const base::Digest& digest) override;
+  StoreBlobs(cas::Store& store, Trust trust) : store_(store), trust_(trust) {}
+  ~StoreBlobs() override;
+
+  base::Result<OpenedBlob> open(const base::Digest& digest) override;
+  [[nodiscard]] bool needs_no_look(const base::Digest& digest) override;
+  void found_damaged(const base::Digest& digest, const base::Error& error) override;
   base::Result<BlobStatus> status(const base::Digest& digest) override;
   base::Result<struct statvfs> space() override;
 
  private:
+  [[nodiscard]] std::shared_ptr<cas::CheckedBlob> checks_for(cas::Blob blob);
+  void check_later(const std::shared_ptr<cas::CheckedBlob>& blob);
+  void check_in_turn(const std::stop_token& stop);
+
   cas::Store& store_;
+  const Trust trust_;
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  // What is being checked, so that all who have a blob open share the result.
+  std::map<base::Digest, std::weak_ptr<cas::CheckedBlob>> checks_ CASTOOL_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<cas::CheckedBlob>> waiting_ CASTOOL_GUARDED_BY(mutex_);
+  std::jthread checker_ CASTOOL_GUARDED_BY(mutex_);
 };
 
 // Says in the log which manifest could not be read.

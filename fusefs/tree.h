@@ -33,8 +33,14 @@
 
 namespace castool::fusefs {
 
-using Ino = std::uint64_t;  // st_ino and FUSE nodeid
+using Ino = std::uint64_t;  // st_ino; its top bit is clear
 inline constexpr Ino kRootIno = 1;
+// What the kernel calls a node. A file has two: one that is read through the daemon and the page
+// cache, and one that the kernel reads by itself, because a node cannot be both while it is open.
+using NodeId = std::uint64_t;
+inline constexpr NodeId kNativeBit = NodeId{1} << 63;
+[[nodiscard]] constexpr Ino ino_of(NodeId id) { return id & ~kNativeBit; }
+[[nodiscard]] constexpr bool is_native(NodeId id) { return (id & kNativeBit) != 0; }
 // Linux has no longer names, and one in a listing corrupted kernel memory (CVE-2026-31694).
 inline constexpr std::size_t kMaxNameBytes = 255;
 

@@ -45,6 +45,7 @@ struct MountArguments {
   std::string directory;
   fusefs::Layout layout = fusefs::Layout::kOvms;
   bool foreground = false;
+  bool trust_store = false;
   std::optional<uid_t> uid;  // of -o
   std::optional<gid_t> gid;
   bool allow_other = false;

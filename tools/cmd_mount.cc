@@ -1,3 +1,4 @@
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -38,6 +39,7 @@ fusefs::MountOptions mount_options(const MountArguments& arguments, const Comman
   options.gid = arguments.gid.value_or(::getgid());
   options.allow_other = arguments.allow_other || ::geteuid() == 0;
   options.source_name = context.settings.store;
+  options.trust = arguments.trust_store ? fusefs::Trust::kStore : fusefs::Trust::kCheck;
   return options;
 }
 
@@ -69,14 +71,24 @@ int serve_as_daemon(const MountArguments& arguments, CommandContext& context,
   return exit_status(status.error().code);
 }
 
-// A directory whose mount lost its daemon cannot even be looked at.
+// A directory whose mount lost its daemon cannot even be looked at. What is left of a mount of ours
+// is taken away: files that are open in it stay so where the kernel reads them by itself.
+Status clear_dead_mount(const std::string& directory, base::Log& log) {
+  // Its attributes may still be in the kernel's cache; this question always goes to the daemon.
+  struct statvfs ignored {};
+  if (::statvfs(directory.c_str(), &ignored) == 0 || errno != ENOTCONN) return base::ok();
+  const Status cleared = fusefs::unmount(directory, fusefs::Detach::kLazy);
+  if (!cleared) {
+    return make_error(Code::kBusy, "a mount without a daemon is still there",
+                      fmt::format("umount -l {}", directory));
+  }
+  log.info("{}: took away a mount whose daemon is dead", directory);
+  return base::ok();
+}
+
 Status check_directory(const std::string& directory) {
   std::error_code failure;
   const auto status = std::filesystem::status(directory, failure);
-  if (failure.value() == ENOTCONN) {
-    return make_error(Code::kBusy, "a mount without a daemon is still there",
-                      fmt::format("castool umount {}", directory));
-  }
   if (status.type() == std::filesystem::file_type::not_found) {
     return make_error(Code::kUsage, "no such directory", fmt::format("mkdir {}", directory));
   }
@@ -91,7 +103,9 @@ Status check_directory(const std::string& directory) {
 
 int run_mount(const MountArguments& arguments, CommandContext& context) {
   const std::string where = "mount " + arguments.directory;
-  if (const Status checked = check_directory(arguments.directory); !checked) {
+  Status checked = clear_dead_mount(arguments.directory, context.log);
+  if (checked) checked = check_directory(arguments.directory);
+  if (!checked) {
     return report_error(context, where, checked.error());
   }
   // The daemon's directory is /.

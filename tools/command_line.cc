@@ -95,6 +95,8 @@ void add_mount(CLI::App& app, Raw& raw) {
       ->option_text("ovms|ollama")
       ->check(CLI::IsMember({"ovms", "ollama"}));
   command.add_flag("-f,--foreground", raw.mount.foreground, "Stay; SIGTERM or ^C unmounts");
+  command.add_flag("--trust-store", raw.mount.trust_store,
+                   "Skip the check of blobs that nobody verified since boot");
   command.add_option("-o", raw.mount_options, "Mount options")
       ->option_text("OPTS")
       ->allow_extra_args(false);

@@ -45,7 +45,7 @@ class FakeBlobs final : public BlobOpener {
   }
   [[nodiscard]] int opens() const { return opens_; }
 
-  base::Result<cas::Blob> open(const base::Digest& digest) override {
+  base::Result<OpenedBlob> open(const base::Digest& digest) override {
     ++opens_;
     std::string bytes;
     {
@@ -57,8 +57,17 @@ class FakeBlobs final : public BlobOpener {
     cas::Blob blob{digest, bytes.size(), base::UniqueFd(::memfd_create("blob", MFD_CLOEXEC))};
     if (::write(blob.fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
       return base::make_error(base::Code::kIo, "memfd");
-    return blob;
+    OpenedBlob opened{std::make_shared<const cas::Blob>(std::move(blob)), nullptr};
+    opened.checks = checks_;
+    return opened;
   }
+  bool needs_no_look(const base::Digest&) override { return native_; }
+  void found_damaged(const base::Digest&, const base::Error&) override { ++damaged_; }
+  [[nodiscard]] int damaged() const { return damaged_; }
+  // What every blob opened from now on has to be checked with.
+  void set_checks(std::shared_ptr<cas::CheckedBlob> checks) { checks_ = std::move(checks); }
+  // Whether blobs are fit to be read by the kernel.
+  void set_native(bool native) { native_ = native; }
   base::Result<BlobStatus> status(const base::Digest& digest) override {
     const base::MutexLock lock(mutex_);
     const auto found = contents_.find(digest);
@@ -77,6 +86,9 @@ class FakeBlobs final : public BlobOpener {
   mutable base::Mutex mutex_;
   std::map<base::Digest, std::string> contents_ CASTOOL_GUARDED_BY(mutex_);
   std::atomic<int> opens_{0};
+  std::atomic<bool> native_{false};
+  std::atomic<int> damaged_{0};
+  std::shared_ptr<cas::CheckedBlob> checks_;
 };
 
 // Manifests by digest; counts what is asked for.

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "fusefs/fakes.h"
+#include "fusefs/model_fs_fixture.h"
 
 namespace castool::fusefs {
 namespace {
@@ -19,52 +19,10 @@ using manifest::RefRecord;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class ModelFsTest : public ::testing::Test {
- protected:
-  RefRecord add(const std::string& name, const testing::Files& files, std::int64_t pulled_at = 5) {
-    for (const auto& [path, bytes] : files) blobs_.put(bytes);
-    return testing::hub_record(name, manifests_->put(testing::hub_manifest_bytes(name, files)),
-                               pulled_at);
-  }
-  TreePtr tree_of(const std::vector<RefRecord>& records) {
-    return make_ovms_view({records, nullptr, manifests_}).tree;
-  }
-  Ino walk(ModelFs& fs, std::string_view path) {
-    Ino at = kRootIno;
-    while (!path.empty()) {
-      const std::size_t slash = path.find('/');
-      const auto entry = fs.lookup(at, path.substr(0, slash));
-      if (!entry || !entry->node) return 0;
-      at = entry->node->ino();
-      path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
-    }
-    return at;
-  }
-  static std::string read(ModelFs& fs, Ino ino, std::uint64_t offset, std::size_t size) {
-    const auto slice = fs.read(ino, offset, size);
-    if (!slice) return "errno " + std::to_string(slice.error().value);
-    return slice->size == 0 ? std::string()
-                            : std::string(reinterpret_cast<const char*>(slice->data), slice->size);
-  }
-  static std::vector<std::string> list(ModelFs& fs, Ino ino) {
-    const auto opened = fs.opendir(ino);
-    if (!opened) return {"errno " + std::to_string(opened.error().value)};
-    std::vector<std::string> names;
-    if (const auto listing = fs.list(opened->handle, ino, 0)) {
-      for (const NodePtr& child : *listing->children) names.push_back(child->name());
-    }
-    fs.releasedir(opened->handle);
-    return names;
-  }
-
-  testing::FakeBlobs blobs_;
-  std::shared_ptr<testing::FakeManifests> manifests_ = std::make_shared<testing::FakeManifests>();
-  testing::RecordingLog log_;
-};
+using testing::ModelFsTest;
 
 TEST_F(ModelFsTest, LooksUpReadsAndForgets) {
-  ModelFs fs(tree_of({add("o/m", {{"d/f", "hello"}})}), blobs_, {1, 2}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"d/f", "hello"}})}), blobs_, nullptr, {1, 2}, log_);
   const Ino file = walk(fs, "o/m/d/f");
   ASSERT_NE(file, 0u);
   EXPECT_EQ(fs.known_nodes(), 4u);
@@ -82,7 +40,8 @@ TEST_F(ModelFsTest, LooksUpReadsAndForgets) {
 }
 
 TEST_F(ModelFsTest, Attributes) {
-  ModelFs fs(tree_of({add("o/m", {{"f", std::string(5000, 'x')}}, 77)}), blobs_, {11, 22}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", std::string(5000, 'x')}}, 77)}), blobs_, nullptr, {11, 22},
+             log_);
   const auto file = fs.getattr(walk(fs, "o/m/f"));
   ASSERT_TRUE(file);
   EXPECT_EQ(file->attr_seconds, kFixedSeconds);
@@ -102,7 +61,7 @@ TEST_F(ModelFsTest, Attributes) {
 }
 
 TEST_F(ModelFsTest, CachingFollowsWhatMayChange) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
   const auto model = fs.lookup(walk(fs, "o"), "m");
   EXPECT_EQ(model->entry_seconds, kVolatileSeconds) << "the name may go";
   EXPECT_EQ(model->attr_seconds, kFixedSeconds) << "what it means never changes";
@@ -115,7 +74,7 @@ TEST_F(ModelFsTest, CachingFollowsWhatMayChange) {
 }
 
 TEST_F(ModelFsTest, EveryWayToWriteIsRefused) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
   const Ino file = walk(fs, "o/m/f");
   for (const int flags : {O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC, O_RDWR | O_APPEND}) {
     const auto opened = fs.open(file, flags);
@@ -127,7 +86,7 @@ TEST_F(ModelFsTest, EveryWayToWriteIsRefused) {
 }
 
 TEST_F(ModelFsTest, WrongQuestions) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
   const Ino file = walk(fs, "o/m/f");
   EXPECT_EQ(fs.lookup(file, "x").error().value, ENOTDIR);
   EXPECT_EQ(fs.lookup(12345, "x").error().value, ESTALE);
@@ -140,7 +99,7 @@ TEST_F(ModelFsTest, WrongQuestions) {
 }
 
 TEST_F(ModelFsTest, XattrsSayWhatAFileIs) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "hello"}})}), blobs_, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "hello"}})}), blobs_, nullptr, {}, log_);
   const Ino file = walk(fs, "o/m/f");
   EXPECT_EQ(*fs.getxattr(file, "user.castool.sha256"),
             base::Sha256::of(std::string_view("hello")).hex());
@@ -165,7 +124,7 @@ TEST_F(ModelFsTest, AMissingOrWrongBlobIsEioAndSaysWhich) {
   const base::Digest cut = base::Sha256::of(std::string_view("other"));
   blobs_.remove(lost);
   blobs_.put_as(cut, "oth");
-  ModelFs fs(tree_of({record}), blobs_, {}, log_);
+  ModelFs fs(tree_of({record}), blobs_, nullptr, {}, log_);
   EXPECT_EQ(fs.open(walk(fs, "o/m/f"), O_RDONLY).error().value, EIO);
   EXPECT_THAT(log_.text(), HasSubstr(lost.text()));
   EXPECT_EQ(fs.open(walk(fs, "o/m/g"), O_RDONLY).error().value, EIO);
@@ -179,14 +138,14 @@ TEST_F(ModelFsTest, ALostManifestHurtsItsModelOnly) {
   const RefRecord lost = add("o/lost", {{"f", "x"}});
   const RefRecord fine = add("o/fine", {{"f", "x"}});
   manifests_->remove(lost.manifest);
-  ModelFs fs(tree_of({lost, fine}), blobs_, {}, log_);
+  ModelFs fs(tree_of({lost, fine}), blobs_, nullptr, {}, log_);
   EXPECT_EQ(fs.lookup(walk(fs, "o/lost"), "f").error().value, EIO);
   EXPECT_THAT(log_.text(), HasSubstr("cannot read 'lost'"));
   EXPECT_NE(walk(fs, "o/fine/f"), 0u);
 }
 
 TEST_F(ModelFsTest, ManyOpensOfOneFileTakeOneDescriptor) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
   const Ino file = walk(fs, "o/m/f");
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(fs.open(file, O_RDONLY));
   EXPECT_EQ(blobs_.opens(), 1);
@@ -199,7 +158,7 @@ TEST_F(ModelFsTest, ManyOpensOfOneFileTakeOneDescriptor) {
 TEST_F(ModelFsTest, ARemovedModelGoesAndItsOpenFilesStay) {
   const RefRecord kept = add("o/kept", {{"f", "kept"}});
   const RefRecord gone = add("p/gone", {{"f", "still readable"}});
-  ModelFs fs(tree_of({kept, gone}), blobs_, {}, log_);
+  ModelFs fs(tree_of({kept, gone}), blobs_, nullptr, {}, log_);
   const Ino org = walk(fs, "p");
   const Ino model = walk(fs, "p/gone");
   const Ino file = walk(fs, "p/gone/f");
@@ -217,7 +176,7 @@ TEST_F(ModelFsTest, ARemovedModelGoesAndItsOpenFilesStay) {
 }
 
 TEST_F(ModelFsTest, ANewRevisionKeepsTheIdsOfUnchangedFiles) {
-  ModelFs fs(tree_of({add("o/m", {{"same", "1"}, {"other", "2"}})}), blobs_, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"same", "1"}, {"other", "2"}})}), blobs_, nullptr, {}, log_);
   const Ino model = walk(fs, "o/m");
   const Ino same = walk(fs, "o/m/same");
   const Ino other = walk(fs, "o/m/other");
@@ -232,7 +191,7 @@ TEST_F(ModelFsTest, ANewRevisionKeepsTheIdsOfUnchangedFiles) {
 TEST_F(ModelFsTest, AListingIsOneMomentUntilItIsRewound) {
   const RefRecord a = add("o/a", {{"f", "x"}});
   const RefRecord b = add("o/b", {{"f", "x"}});
-  ModelFs fs(tree_of({a, b}), blobs_, {}, log_);
+  ModelFs fs(tree_of({a, b}), blobs_, nullptr, {}, log_);
   const Ino org = walk(fs, "o");
   const auto opened = fs.opendir(org);
   EXPECT_EQ(fs.list(opened->handle, org, 0)->children->size(), 2u);
@@ -247,7 +206,7 @@ TEST_F(ModelFsTest, TwoContentsOfOneIdAreNeverMixed) {
   const NodePtr two = Node::file({50, 1, "two", 0}, make_text("2"), 1);
   const auto root =
       Node::directory({kRootIno, kRootIno, "", 0}, Lifetime::kFollowsRefs, {one, two});
-  ModelFs fs(std::make_shared<const Tree>(root), blobs_, {}, log_);
+  ModelFs fs(std::make_shared<const Tree>(root), blobs_, nullptr, {}, log_);
   ASSERT_TRUE(fs.lookup(kRootIno, "one"));
   EXPECT_EQ(fs.lookup(kRootIno, "two").error().value, EIO);
   EXPECT_THAT(log_.text(), HasSubstr("node id 50"));
@@ -278,7 +237,7 @@ TEST_F(ModelFsTest, AgreesWithAReferenceModel) {
     trees.push_back(tree_of(records));
   }
   std::size_t now = 0;
-  ModelFs fs(trees[now], blobs_, {}, log_);
+  ModelFs fs(trees[now], blobs_, nullptr, {}, log_);
   std::vector<std::pair<Ino, std::string>> open;  // with the bytes that they must keep
   for (int step = 0; step < 20000; ++step) {
     switch (pick(6)) {
@@ -325,7 +284,7 @@ TEST_F(ModelFsTest, ManyThreadsWhileTheTreeChanges) {
   const RefRecord comes = add("o/comes", {{"f", "fleeting"}});
   const TreePtr with = tree_of({stays, comes});
   const TreePtr without = tree_of({stays});
-  ModelFs fs(with, blobs_, {}, log_);
+  ModelFs fs(with, blobs_, nullptr, {}, log_);
   std::atomic<int> wrong{0};
   {
     std::vector<std::jthread> threads;

@@ -2,8 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <thread>
 #include <utility>
 
 namespace castool::link {
@@ -36,9 +36,9 @@ steady_clock::time_point LinkRate::pass(std::size_t bytes) {
   return free_at_;
 }
 
-DelayedPipe::DelayedPipe(int from, int to, std::chrono::nanoseconds delay,
-                         std::shared_ptr<LinkRate> rate)
-    : from_(from), to_(to), delay_(delay), rate_(std::move(rate)) {}
+DelayedPipe::DelayedPipe(int from, int to, steady_clock::time_point opens_at,
+                         std::chrono::nanoseconds delay, std::shared_ptr<LinkRate> rate)
+    : from_(from), to_(to), opens_at_(opens_at), delay_(delay), rate_(std::move(rate)) {}
 
 void DelayedPipe::feed() {
   while (true) {
@@ -47,7 +47,7 @@ void DelayedPipe::feed() {
     const ssize_t count = ::recv(from_, parcel.bytes.data(), kPiece, 0);
     if (count < 0 && errno == EINTR) continue;
     parcel.bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-    parcel.due = rate_->pass(parcel.bytes.size()) + delay_;
+    parcel.due = std::max(rate_->pass(parcel.bytes.size()), opens_at_) + delay_;
     base::MutexLock lock(mutex_);
     while (queued_ >= kInFlight && !broken_) {
       (void)changed_.wait_until(mutex_, steady_clock::now() + kLook);
@@ -66,12 +66,14 @@ void DelayedPipe::drain() {
     {
       base::MutexLock lock(mutex_);
       while (parcels_.empty()) (void)changed_.wait_until(mutex_, steady_clock::now() + kLook);
+      while (steady_clock::now() < parcels_.front().due) {
+        (void)changed_.wait_until(mutex_, parcels_.front().due);
+      }
       parcel = std::move(parcels_.front());
       parcels_.pop_front();
       queued_ -= parcel.bytes.size();
       changed_.notify_all();
     }
-    std::this_thread::sleep_until(parcel.due);
     if (!parcel.bytes.empty() && send_all(to_, parcel.bytes)) continue;
     // Both ends learn of it: the reader that nothing more comes, the writer that nobody reads.
     ::shutdown(to_, SHUT_WR);

@@ -32,7 +32,9 @@ class LinkRate {
 // thread of their own; both return once the stream has ended and everything before it was passed.
 class DelayedPipe {
  public:
-  DelayedPipe(int from, int to, std::chrono::nanoseconds delay, std::shared_ptr<LinkRate> rate);
+  // Nothing sets out before `opens_at`, when the connection's handshake is done.
+  DelayedPipe(int from, int to, std::chrono::steady_clock::time_point opens_at,
+              std::chrono::nanoseconds delay, std::shared_ptr<LinkRate> rate);
 
   void feed();
   void drain();
@@ -48,6 +50,7 @@ class DelayedPipe {
 
   const int from_;
   const int to_;
+  const std::chrono::steady_clock::time_point opens_at_;
   const std::chrono::nanoseconds delay_;
   const std::shared_ptr<LinkRate> rate_;
 

@@ -83,13 +83,14 @@ void carry(const UniqueFd& client, const Arguments& arguments,
            std::shared_ptr<LinkRate> down_rate) {
   const UniqueFd origin = new_socket();
   const sockaddr_in address = loopback(arguments.to);
-  // The handshake's round trip.
-  std::this_thread::sleep_for(2 * arguments.delay);
   if (::connect(origin.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return;
   }
-  DelayedPipe up(client.get(), origin.get(), arguments.delay, std::make_shared<LinkRate>(0));
-  DelayedPipe down(origin.get(), client.get(), arguments.delay, std::move(down_rate));
+  // The handshake takes a round trip.
+  const auto opens_at = std::chrono::steady_clock::now() + 2 * arguments.delay;
+  DelayedPipe up(client.get(), origin.get(), opens_at, arguments.delay,
+                 std::make_shared<LinkRate>(0));
+  DelayedPipe down(origin.get(), client.get(), opens_at, arguments.delay, std::move(down_rate));
   const std::jthread feed_up([&up] { up.feed(); });
   const std::jthread drain_up([&up] { up.drain(); });
   const std::jthread feed_down([&down] { down.feed(); });
