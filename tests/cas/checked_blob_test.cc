@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "cas/stamp.h"
 #include "cas/sums.h"
 #include "tests/cas/store_fixture.h"
 
@@ -45,6 +46,8 @@ class CheckedBlobTest : public StoreTest {
 
 TEST_F(CheckedBlobTest, AWholeBlobIsGoodAndKnownUntilTheNextBoot) {
   const int fd = ::open(blob_file(digest_).c_str(), O_RDONLY);
+  EXPECT_TRUE(store_->verified_this_boot(digest_, fd)) << "it has just been hashed";
+  std::filesystem::remove(sums_of(digest_).string() + ".stamp");
   EXPECT_FALSE(store_->verified_this_boot(digest_, fd));
   CheckedBlob blob = checked(digest_);
   EXPECT_FALSE(blob.all_good());
@@ -54,6 +57,18 @@ TEST_F(CheckedBlobTest, AWholeBlobIsGoodAndKnownUntilTheNextBoot) {
   EXPECT_TRUE(blob.all_good());
   EXPECT_TRUE(store_->verified_this_boot(digest_, fd));
   ::close(fd);
+}
+
+TEST(Stamp, EveryPartCounts) {
+  struct stat file = {};
+  const std::string stamp = stamp_text("boot", file);
+  EXPECT_NE(stamp_text("other", file), stamp);
+  struct stat device = {}, inode = {}, size = {}, mtime = {}, ctime = {};
+  device.st_dev = inode.st_ino = 1;
+  size.st_size = 1;
+  mtime.st_mtim.tv_nsec = ctime.st_ctim.tv_nsec = 1;
+  for (const struct stat& changed : {device, inode, size, mtime, ctime})
+    EXPECT_NE(stamp_text("boot", changed), stamp);
 }
 
 TEST_F(CheckedBlobTest, AChangedFileIsNoLongerKnown) {
