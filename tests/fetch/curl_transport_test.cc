@@ -11,6 +11,7 @@
 #include "fetch/downloader.h"
 #include "tests/fetch/memory_blob.h"
 #include "tests/fetch/raw_server.h"
+#include "tests/fetch/recording_listener.h"
 
 namespace castool::fetch {
 namespace {
@@ -20,77 +21,11 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Keeps everything it hears; waits with a deadline.
-class Listener final : public ResponseListener {
- public:
-  Flow on_head(const ResponseHead& head) noexcept override {
-    const base::MutexLock lock(mutex_);
-    head_ = head;
-    ++heads_;
-    return Flow::kContinue;
-  }
-  Flow on_body(std::span<const std::byte> bytes) noexcept override {
-    const base::MutexLock lock(mutex_);
-    changed_.notify_all();
-    if (pause_first_) {
-      pause_first_ = false;
-      paused_ = true;
-      return Flow::kPause;
-    }
-    body_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return Flow::kContinue;
-  }
-  void on_done(const TransferResult& result) noexcept override {
-    const base::MutexLock lock(mutex_);
-    ++dones_;
-    result_ = result;
-    changed_.notify_all();
-  }
-  TransferResult wait() {
-    base::MutexLock lock(mutex_);
-    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
-    while (dones_ == 0 && changed_.wait_until(mutex_, deadline)) {
-    }
-    EXPECT_EQ(dones_, 1);
-    return result_;
-  }
-  void wait_for_body() {
-    base::MutexLock lock(mutex_);
-    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
-    while (body_.empty() && !paused_ && changed_.wait_until(mutex_, deadline)) {
-    }
-  }
-  void pause_first() { pause_first_ = true; }
-  [[nodiscard]] ResponseHead head() {
-    const base::MutexLock lock(mutex_);
-    return head_;
-  }
-  [[nodiscard]] int heads() {
-    const base::MutexLock lock(mutex_);
-    return heads_;
-  }
-  [[nodiscard]] std::string body() {
-    const base::MutexLock lock(mutex_);
-    return body_;
-  }
-
- private:
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  ResponseHead head_;
-  std::string body_;
-  TransferResult result_;
-  int heads_ = 0;
-  int dones_ = 0;
-  bool pause_first_ = false;
-  bool paused_ = false;
-};
-
 class CurlTransportTest : public ::testing::Test {
  protected:
-  std::shared_ptr<Listener> get(const std::string& url,
-                                std::optional<base::ByteRange> range = std::nullopt) {
-    auto listener = std::make_shared<Listener>();
+  std::shared_ptr<RecordingListener> get(const std::string& url,
+                                         std::optional<base::ByteRange> range = std::nullopt) {
+    auto listener = std::make_shared<RecordingListener>();
     HttpRequest request;
     request.url = url;
     request.range = range;
@@ -116,7 +51,7 @@ class CurlTransportTest : public ::testing::Test {
   std::string peer_;
   std::unique_ptr<Transport> transport_ =
       make_curl_transport({"castool/test", "", ""}, clock_, *log_);
-  std::shared_ptr<Listener> last_;
+  std::shared_ptr<RecordingListener> last_;
 };
 
 TEST_F(CurlTransportTest, ConnectsToThePeerItIsTold) {
@@ -306,7 +241,7 @@ TEST_F(CurlTransportTest, CancelEndsWithinASecond) {
     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
     connection.hang();
   });
-  const auto listener = std::make_shared<Listener>();
+  const auto listener = std::make_shared<RecordingListener>();
   HttpRequest request;
   request.url = server.url();
   const TransferId id = transport_->start(request, listener);
@@ -325,7 +260,7 @@ TEST_F(CurlTransportTest, APauseLosesNothingAndIsNoStall) {
     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + std::string(300000, 'x'));
     connection.hang();
   });
-  const auto listener = std::make_shared<Listener>();
+  const auto listener = std::make_shared<RecordingListener>();
   listener->pause_first();
   HttpRequest request;
   request.url = server.url();
@@ -360,7 +295,7 @@ TEST_F(CurlTransportTest, SendsNothingOutsideItsReach) {
 
 TEST_F(CurlTransportTest, DestroyingItEndsEverything) {
   RawServer server([](RawConnection& connection) { connection.hang(); });
-  std::vector<std::shared_ptr<Listener>> listeners;
+  std::vector<std::shared_ptr<RecordingListener>> listeners;
   for (int i = 0; i < 10; ++i) listeners.push_back(get(server.url()));
   transport_.reset();
   for (const auto& listener : listeners) EXPECT_EQ(listener->wait().end, TransferEnd::kAborted);
