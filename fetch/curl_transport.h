@@ -2,7 +2,7 @@
 //
 // Connections are kept alive and reused. It never follows redirects, never decodes, speaks http and
 // https only, reads no .netrc, and takes proxies from the environment as libcurl does (https_proxy,
-// http_proxy, all_proxy, no_proxy). It speaks HTTP/1.1 only (docs/decisions/005): several
+// http_proxy, all_proxy, no_proxy). It speaks HTTP/1.1 only (docs/decisions/007): several
 // connections carry more than one HTTP/2 connection does, and a stalled one can be given up by
 // itself.
 #pragma once

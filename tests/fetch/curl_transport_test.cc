@@ -194,16 +194,6 @@ TEST_F(CurlTransportTest, TlsAgainstPlainHttpIsATlsFailure) {
   EXPECT_EQ(get("https" + server.url().substr(4))->wait().end, TransferEnd::kTls);
 }
 
-TEST_F(CurlTransportTest, AHandshakeThatIsCutOffIsABrokenConnection) {
-  for (const bool reset : {false, true}) {
-    RawServer server([reset](RawConnection& connection) {
-      if (reset) connection.reset_on_close();
-    });
-    const TransferResult result = get("https" + server.url().substr(4))->wait();
-    EXPECT_EQ(result.end, TransferEnd::kConnect) << result.detail;
-  }
-}
-
 TEST_F(CurlTransportTest, StallsEndInTimeWhereverTheyHappen) {
   stall_ = milliseconds(200);
   for (const std::string& text :
