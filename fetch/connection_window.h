@@ -9,15 +9,15 @@ class ConnectionWindow {
  public:
   static constexpr int kFirst = 8;
   // Samples to wait before growing again: when growth brought nothing, and after a push-back.
-  static constexpr int kPatience = 20;
-  static constexpr int kPenalty = 60;
+  static constexpr int kPatience = 40;
+  static constexpr int kPenalty = 120;
 
   explicit ConnectionWindow(int most);
 
   [[nodiscard]] int limit() const { return limit_; }
 
   enum class Use { kIdle, kFull };
-  // The rate of the last half second. While connections are idle it says nothing about the limit.
+  // The rate of the last quarter of a second. While connections are idle it says nothing about the limit.
   void on_sample(double bytes_per_second, Use use);
   // The origin refuses what it was asked at this width (pushes_back() in retry_policy.h).
   void on_push_back();

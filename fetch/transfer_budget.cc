@@ -8,7 +8,7 @@ namespace {
 using base::Clock;
 using base::MutexLock;
 
-constexpr std::chrono::milliseconds kSampleInterval{500};
+constexpr std::chrono::milliseconds kSampleInterval{250};
 // How long after its turn a higher class may take to come back for its bytes.
 constexpr std::chrono::milliseconds kTurnGrace{20};
 
