@@ -17,7 +17,8 @@ class ConnectionWindow {
   [[nodiscard]] int limit() const { return limit_; }
 
   enum class Use { kIdle, kFull };
-  // The rate of the last quarter of a second. While connections are idle it says nothing about the limit.
+  // The rate of the last quarter of a second. While connections are idle it says nothing about the
+  // limit.
   void on_sample(double bytes_per_second, Use use);
   // The origin refuses what it was asked at this width (pushes_back() in retry_policy.h).
   void on_push_back();
