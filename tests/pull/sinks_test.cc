@@ -131,7 +131,7 @@ TEST_F(Sinks, CompareLeavesTheSecondCopyWhereTheyDiffer) {
   }
   ASSERT_TRUE(store.complete());
   CompareSink compare(partial_);
-  while (const auto writer = compare.claim(2 * kMiB).value()) {
+  while (const auto writer = compare.claim(100 * kMiB).value()) {
     while (writer->next_offset() < writer->end_offset()) feed(*writer, 300'000);
   }
   EXPECT_THAT(compare.differing(), ElementsAre(ByteRange{kMiB, kMiB}));
