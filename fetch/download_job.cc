@@ -58,6 +58,8 @@ void DownloadJob::step() {
   wake_at_ = core_.clock.now() + std::chrono::seconds(1);
   read_mailbox();
   note_progress();
+  // Nothing of ours to do: others fetch what is missing, which is no silence.
+  if (active_.empty() && queue_.empty()) last_alive_ = std::max(last_alive_, core_.clock.now());
   while (!error_ && start_one() == Started::kYes) {
   }
   if (error_) return;
@@ -281,8 +283,7 @@ void DownloadJob::launch(Work work, const Hop& hop, TransferBudget::Grant grant)
 void DownloadJob::note_progress() {
   const std::uint64_t written = written_.load(std::memory_order_relaxed);
   const std::uint64_t skipped = skipped_.load(std::memory_order_relaxed);
-  const bool waits_for_others = active_.empty() && queue_.empty();
-  if (written != seen_written_ || skipped != seen_skipped_ || waits_for_others) {
+  if (written != seen_written_ || skipped != seen_skipped_) {
     last_alive_ = std::max(last_alive_, core_.clock.now());
   }
   if (written != seen_written_) {

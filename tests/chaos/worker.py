@@ -194,14 +194,14 @@ class Worker:
     def play(self, seed):
         play = scenarios.draw(seed, MODELS)
         store = self.folder / "store"
+        self.hub.reset()
+        self.hub.settings(**CALM)
         if play.fresh:
             shutil.rmtree(store, ignore_errors=True)
         elif not store.exists():
             status, _, err = self.finish(self.start("hub", 0, 1, store), time.monotonic())
             check(status == 0, err)
             empty(store)
-        self.hub.reset()
-        self.hub.settings(**CALM)
         self.allowed_blobs(play.origin, play.model)
         self.hub.settings(**play.settings)
         self.hub.faults(play.rules)
@@ -250,7 +250,10 @@ class Worker:
             self.start(play.origin, play.model, play.connections, store), began)
         check(status == 0, f"the faults are over, and still: status {status}\n{out}{err}")
         self.check_store(play, store, True)
-        left = [path.name for path in (store / "partials").iterdir()]
+        # Who is killed just after publishing leaves a table behind, and gc takes it; no bytes stay.
+        killed = any(run.signal == "KILL" for step in play.steps for run in step.runs)
+        left = [path.name for path in (store / "partials").iterdir()
+                if not killed or (path / "data").exists()]
         check(not left, f"everything is complete, and partials stay: {left}")
 
 

@@ -129,6 +129,21 @@ TEST_F(DownloaderTest, GivesUpWhenNothingComesForTheTimeout) {
   EXPECT_EQ(silent.error().digest, "sha256:ab");
 }
 
+TEST_F(DownloaderTest, GivesUpOnTheLastRangeToo) {
+  sink_ = std::make_shared<MemoryBlob>(100);  // one range, and nothing else to do meanwhile
+  DownloadLimits limits;
+  limits.timeout = seconds(60);
+  int requests = 0;
+  ScriptedTransport dead(serving([&](const HttpRequest&, int) {
+    // Without an end of its own the test would never have one.
+    return ++requests < 1000 ? broken(TransferEnd::kReset) : answer(451);
+  }));
+  const auto silent = run(dead, limits);
+  ASSERT_FALSE(silent);
+  EXPECT_EQ(silent.error().code, Code::kUnavailable);
+  EXPECT_LT(requests, 100);
+}
+
 TEST_F(DownloaderTest, ExpiryOfTheAddressUnderManyRequestsIsResolvedOnce) {
   expect_survived([&](const HttpRequest& request, int) -> std::optional<Answer> {
     if (request.url.find("/0?") != std::string::npos) return answer(403);
