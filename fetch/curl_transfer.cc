@@ -186,6 +186,9 @@ void CurlTransfer::finish_with_code(int curl_code) {
     finish(TransferEnd::kConnect, why);
   } else if (code == CURLE_OK && !head_done_) {
     finish(TransferEnd::kReset, "no answer");
+  } else if (code == CURLE_WEIRD_SERVER_REPLY && head_.status != 0 && !head_done_) {
+    // After a good status line: a length that libcurl cannot read, before we could see it.
+    finish(TransferEnd::kAmbiguous, "a bad Content-Length");
   } else {
     finish(end_of(code, why), code == CURLE_OK ? std::string() : why);
   }
@@ -261,7 +264,7 @@ void CurlTransfer::begin_head(std::string_view status_line) {
 
 bool CurlTransfer::take_field(std::string_view line) {
   if (line.front() == ' ' || line.front() == '\t') {
-    return end_with(TransferEnd::kProtocol, "a folded header");
+    return end_with(TransferEnd::kAmbiguous, "a folded header");
   }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) {
@@ -270,11 +273,11 @@ bool CurlTransfer::take_field(std::string_view line) {
   std::string name(trimmed(line.substr(0, colon)));
   std::string value(trimmed(line.substr(colon + 1)));
   if (is_framing(name) && head_.headers.get(name)) {
-    return end_with(TransferEnd::kProtocol, "two headers " + name);
+    return end_with(TransferEnd::kAmbiguous, "two headers " + name);
   }
   if (curl_strequal(name.c_str(), "Content-Length") != 0 &&
       (value.empty() || value.find_first_not_of("0123456789") != std::string::npos)) {
-    return end_with(TransferEnd::kProtocol, "a bad Content-Length");
+    return end_with(TransferEnd::kAmbiguous, "a bad Content-Length");
   }
   head_.headers.add(std::move(name), std::move(value));
   return true;

@@ -73,7 +73,8 @@ enum class TransferEnd {
   kProxyRefused,  // the proxy answered 407
   kReset,         // connection broke, or the body ended before its length
   kStalled,       // stall_timeout passed without a byte
-  kProtocol,      // not HTTP, header limits, conflicting lengths
+  kProtocol,      // not HTTP, header limits
+  kAmbiguous,     // heads that say in two ways where the message ends (row 62)
   kForbidden,     // the peer is outside the request's reach; nothing was sent
 };
 

@@ -68,12 +68,14 @@ struct HttpClient::State {
   };
 
   State(Transport& the_transport, Clock& the_clock, base::Log& the_log,
-        std::shared_ptr<HostBackoff> the_backoff, std::shared_ptr<TransferBudget> the_budget)
+        std::shared_ptr<HostBackoff> the_backoff, std::shared_ptr<TransferBudget> the_budget,
+        Clock::Duration the_longest_outage)
       : transport(the_transport),
         clock(the_clock),
         log(the_log),
         backoff(the_backoff ? std::move(the_backoff) : std::make_shared<HostBackoff>()),
-        budget(std::move(the_budget)) {}
+        budget(std::move(the_budget)),
+        longest_outage(the_longest_outage) {}
 
   Result<HttpResponse> fetch(const Call& call);
   Attempt attempt(const Call& call);
@@ -93,14 +95,16 @@ struct HttpClient::State {
   base::Log& log;
   const std::shared_ptr<HostBackoff> backoff;
   const std::shared_ptr<TransferBudget> budget;
+  const Clock::Duration longest_outage;
   base::Mutex random_mutex;
   std::minstd_rand random CASTOOL_GUARDED_BY(random_mutex){std::random_device()()};
 };
 
 HttpClient::HttpClient(Transport& transport, Clock& clock, base::Log& log,
-                       std::shared_ptr<HostBackoff> backoff, std::shared_ptr<TransferBudget> budget)
-    : state_(
-          std::make_unique<State>(transport, clock, log, std::move(backoff), std::move(budget))) {}
+                       std::shared_ptr<HostBackoff> backoff, std::shared_ptr<TransferBudget> budget,
+                       std::chrono::nanoseconds longest_outage)
+    : state_(std::make_unique<State>(transport, clock, log, std::move(backoff), std::move(budget),
+                                     longest_outage)) {}
 HttpClient::~HttpClient() = default;
 
 Result<HttpResponse> HttpClient::fetch(const HttpRequest& request, const FetchOptions& options,
@@ -129,6 +133,7 @@ Result<HttpResponse> HttpClient::fetch_to(const HttpRequest& request, const Fetc
 
 Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
   CASTOOL_RETURN_IF_ERROR(origin_of(call.request.url));
+  Clock::Monotonic outage_ends;
   for (int failures = 1;; ++failures) {
     if (call.stop.stop_requested()) return cancelled(call.request.url);
     Attempt tried = attempt(call);
@@ -137,8 +142,13 @@ Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
     }
     if (tried.final_error) return about(*std::move(tried.final_error), call.request.url);
     if (call.stop.stop_requested()) return cancelled(tried.url);
+    // Row 59: a link that is down comes back. Time spent on waiting for a slot is none without it.
+    if (failures == 1) outage_ends = clock.now() + clock.scaled(longest_outage);
     if (tried.response) continue;
-    const Decision decision = after_failed_request(tried.outcome, failures, call.options.attempts,
+    const bool waits_out = call.options.outage == Outage::kWaitOut && tried.outcome.status == 0 &&
+                           clock.now() < outage_ends;
+    const int attempts = waits_out ? failures + 1 : call.options.attempts;
+    const Decision decision = after_failed_request(tried.outcome, failures, attempts,
                                                    call.options.longest_wait, jitter());
     const std::string why = describe(tried.outcome, tried.detail);
     if (decision.step == Step::kGiveUp) {

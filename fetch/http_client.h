@@ -37,11 +37,18 @@ enum class Redirects {
                     // metadata)
 };
 
+// When nobody answers at all.
+enum class Outage {
+  kGiveUp,  // after the attempts, as with any failure
+  kWaitOut  // for as long as the client's longest outage: the answer is needed to go on
+};
+
 struct FetchOptions {
   Redirects redirects = Redirects::kFollow;
   const Credential* credential = nullptr;
   std::uint64_t max_body = 4u << 20;  // a larger body is kBadManifest
   int attempts = 5;                   // tries in all for what is worth retrying
+  Outage outage = Outage::kGiveUp;
   std::chrono::nanoseconds longest_wait = std::chrono::minutes(15);  // Retry-After cap
   // Questions are short and hold up everything behind them; content has its pull's class.
   Priority priority = Priority::kDemand;
@@ -57,10 +64,12 @@ struct HttpResponse {
 class HttpClient {
  public:
   // `backoff` and `budget` are shared by everything that talks to the same hosts; an own backoff
-  // when not given, and no bound on connections and bytes without a budget.
+  // when not given, and no bound on connections and bytes without a budget. `longest_outage` is for
+  // Outage::kWaitOut.
   HttpClient(Transport& transport, base::Clock& clock, base::Log& log,
              std::shared_ptr<HostBackoff> backoff = nullptr,
-             std::shared_ptr<TransferBudget> budget = nullptr);
+             std::shared_ptr<TransferBudget> budget = nullptr,
+             std::chrono::nanoseconds longest_outage = std::chrono::nanoseconds(0));
   ~HttpClient();
 
   // Any answer with a status below 500 and not 408 or 429 is a response, whatever it says (one that

@@ -28,6 +28,7 @@ bool loses_replica(const Outcome& outcome) {
     case TransferEnd::kTls:
     case TransferEnd::kStalled:
     case TransferEnd::kProtocol:
+    case TransferEnd::kAmbiguous:
     case TransferEnd::kForbidden:
     case TransferEnd::kProxyRefused: return true;
     case TransferEnd::kReset: return !outcome.bytes_arrived;

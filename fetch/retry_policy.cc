@@ -12,11 +12,10 @@ using std::chrono::nanoseconds;
 
 // Rows 22-24, 27, 2-3 and 46 of the fault catalogue.
 constexpr int kUnauthorizedLimit = 2;
-constexpr int kRefusalLimit = 3;
 constexpr int kForbiddenLimit = 4;  // the same range, a smaller one, the whole
 constexpr int kNotFoundLimit = 2;
 constexpr int kBadSizeLimit = 2;
-constexpr int kWrongAnswerLimit = 3;
+constexpr int kWrongAnswerLimit = 2;
 constexpr int kDeadNameLimit = 3;
 constexpr int kGarbageLimit = 5;
 
@@ -45,6 +44,7 @@ Decision after_transport_failure(const Outcome& outcome, TransferHistory& histor
   switch (outcome.end) {
     case TransferEnd::kAborted: return give_up(Code::kCancelled);
     case TransferEnd::kTls:
+    case TransferEnd::kAmbiguous:
     case TransferEnd::kForbidden: return give_up(Code::kUnavailable);
     case TransferEnd::kProxyRefused: return give_up(Code::kUnauthorized);
     case TransferEnd::kDns:
@@ -114,15 +114,13 @@ Decision after_failed_transfer(const Outcome& outcome, TransferHistory& history,
       if (++history.refusals >= kUnauthorizedLimit) return give_up(Code::kUnauthorized);
       return {Step::kResolve, {}, Code::kUnauthorized};
     case 403:
-    case 410: {
-      const Code code = outcome.status == 403 ? Code::kUnauthorized : Code::kNotFound;
-      const int limit = outcome.status == 403 ? kForbiddenLimit : kRefusalLimit;
-      if (++history.refusals >= limit) return give_up(code);
-      return {Step::kResolve, history.refusals > 1 ? backoff(1, jitter) : nanoseconds(0), code};
-    }
+      if (++history.refusals >= kForbiddenLimit) return give_up(Code::kUnauthorized);
+      return {Step::kResolve, history.refusals > 1 ? backoff(1, jitter) : nanoseconds(0),
+              Code::kUnauthorized};
     case 404:
       if (++history.not_found >= kNotFoundLimit) return give_up(Code::kNotFound);
       return {Step::kResolve, {}, Code::kNotFound};
+    case 410: return give_up(Code::kNotFound);
     case 407:
     case 451: return give_up(Code::kUnauthorized);
     case 416: return after_wrong_size(history, jitter);
@@ -133,7 +131,6 @@ Decision after_failed_transfer(const Outcome& outcome, TransferHistory& history,
   if (outcome.status >= 500) {
     return wait_as_told(outcome, ++history.failures, longest_wait, jitter);
   }
-  if (outcome.status < 300) return after_wrong_answer(history, jitter);  // 204 and the like
   return give_up(Code::kUnavailable);
 }
 
@@ -167,6 +164,7 @@ std::string describe(const Outcome& outcome, const std::string& detail) {
     case TransferEnd::kReset: return with_detail("the connection broke");
     case TransferEnd::kStalled: return with_detail("no data arrived");
     case TransferEnd::kProtocol: return with_detail("the answer is not valid HTTP");
+    case TransferEnd::kAmbiguous: return with_detail("the answer contradicts itself");
     case TransferEnd::kForbidden: return with_detail("the host has a private address");
   }
   return "failed";
@@ -187,6 +185,7 @@ std::string hint_for(const Outcome& outcome, base::Clock::Wall now) {
     case TransferEnd::kReset:
     case TransferEnd::kStalled:
     case TransferEnd::kProtocol:
+    case TransferEnd::kAmbiguous:
     case TransferEnd::kForbidden: break;
   }
   return outcome.status == 429 ? "wait some minutes and run it again" : "";

@@ -57,7 +57,7 @@ struct Decision {
 // `after_failed_transfer`, and all start again at zero with the next byte.
 struct TransferHistory {
   int failures = 0;       // resets, stalls, 5xx
-  int refusals = 0;       // 401, 403, 410
+  int refusals = 0;       // 401, 403
   int not_found = 0;      // 404
   int bad_sizes = 0;      // 416, another total
   int wrong_answers = 0;  // other ranges, encodings, pages

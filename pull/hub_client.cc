@@ -177,6 +177,7 @@ Result<fetch::BlobAddress> HubClient::locate(const HubFile& file, std::stop_toke
   fetch::FetchOptions options;
   options.redirects = fetch::Redirects::kStopCrossOrigin;
   options.credential = &access_.credential;
+  options.outage = fetch::Outage::kWaitOut;
   for (int hop = 0; hop < kMaxHubHops; ++hop) {
     CASTOOL_ASSIGN(const auto response, http_.fetch(request, options, stop));
     CASTOOL_ASSIGN(auto address, address_from(response, file));
@@ -216,6 +217,7 @@ Status HubClient::read(const HubFile& file, const std::function<Status()>& resta
   request.url = resolve_url(access_.endpoint, file.repo, file.commit, file.path);
   fetch::FetchOptions options;
   options.priority = fetch::Priority::kBackground;
+  options.outage = fetch::Outage::kWaitOut;
   options.credential = &access_.credential;
   options.max_body = std::max<std::uint64_t>(file.size, options.max_body);
   CASTOOL_ASSIGN(const auto response, http_.fetch_to(request, options, restart, sink, stop));

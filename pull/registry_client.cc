@@ -73,6 +73,7 @@ Error manifest_error(int status, std::string_view sentence) {
   const std::string said = sentence.empty() ? std::string() : fmt::format(": {}", sentence);
   switch (status) {
     case 404:
+    case 410:
       // Ollama's own words, which its client looks for.
       return make_error(Code::kNotFound, "pull model manifest: file does not exist");
     case 400:
@@ -172,6 +173,7 @@ Result<fetch::BlobAddress> RegistryClient::locate(const manifest::Layer& layer,
     fetch::FetchOptions options;
     options.redirects = fetch::Redirects::kStopCrossOrigin;
     options.credential = &credential;
+    options.outage = fetch::Outage::kWaitOut;
     options.max_body = std::max(layer.size, kMaxErrorBody);
     std::uint64_t received = 0;
     const auto restart = [&received] {
@@ -237,6 +239,7 @@ Status RegistryClient::read(const manifest::Layer& layer, const std::function<St
   const Ask ask = [&](const fetch::Credential& credential) {
     fetch::FetchOptions options;
     options.priority = fetch::Priority::kBackground;
+    options.outage = fetch::Outage::kWaitOut;
     options.credential = &credential;
     options.max_body = std::max(layer.size, options.max_body);
     return http_.fetch_to(request, options, restart, sink, stop);

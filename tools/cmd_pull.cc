@@ -158,7 +158,7 @@ int run_pull(const PullArguments& arguments, CommandContext& context) {
   const auto backoff = std::make_shared<fetch::HostBackoff>();
   const auto budget = std::make_shared<fetch::TransferBudget>(
       limits.connections, limits.bytes_per_second, context.clock);
-  fetch::HttpClient http(*transport, context.clock, context.log, backoff, budget);
+  fetch::HttpClient http(*transport, context.clock, context.log, backoff, budget, limits.timeout);
   fetch::Downloader downloader(*transport, limits, context.clock, context.log, backoff, budget);
   const pull::PullContext parts = {*prepared->store,  *refs,         http,       downloader,
                                    prepared->origins, context.clock, context.log};

@@ -14,6 +14,7 @@ class RunningPull:
                                      stderr=subprocess.PIPE)
         self.digest = ""
         self.completed = 0  # bytes of the blob, as far as told
+        self.err = b""  # standard error, once it has ended
         self.history = []  # (time.monotonic(), completed) of the blob
 
     @property
@@ -39,7 +40,11 @@ class RunningPull:
     def send(self, number):
         """Sends a signal; how it ended."""
         self.process.send_signal(number)
-        out, self.err = self.process.communicate(timeout=60)
+        return self.wait(60)
+
+    def wait(self, timeout=120):
+        """How it ended."""
+        out, self.err = self.process.communicate(timeout=timeout)
         for line in out.splitlines(keepends=True):
             if line.endswith(b"\n"):
                 self.look(line)
@@ -47,8 +52,8 @@ class RunningPull:
 
     def finish(self, timeout=120):
         """The outcome of a pull that succeeds."""
-        out, err = self.process.communicate(timeout=timeout)
-        assert self.process.returncode == 0, err
+        out, self.err = self.process.communicate(timeout=timeout)
+        assert self.process.returncode == 0, self.err
         entries = [self.look(line) for line in out.splitlines()]
         return entries[-1]
 

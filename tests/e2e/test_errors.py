@@ -103,67 +103,34 @@ def test_status_of_the_hub(hub, castool, target, status, exit_status, word):
     assert len(hub.log(target=target)) <= 100  # gives up: 16 at once, a few times each
 
 
-# Rate limits
+# Answers that are none; cut ones and other people's are rows 40 and 41 in faults/
 
-def test_a_rate_limit_is_waited_out(hub, castool):
-    castool.environment["CASTOOL_TIME_SCALE"] = "0.02"
-    hub.add_repository("acme/m", models.small_repository())
-    hub.fault({"status": 429, "retry_after": 5}, target="/api/models", times=2)
-    hub.fault({"status": 429, "headers": {"RateLimit": '"resolvers";r=0;t=10'}},
-              target="/resolve/", times=1)
-    castool.run("pull", "acme/m")
-    assert hub.fault_hits() == [2, 1]
-
-
-@pytest.mark.parametrize("action", [
-    {"status": 429, "retry_after": 7200}, {"status": 429},
-    {"status": 429, "headers": {"RateLimit": '"api";r=0;t=4000'}}])
-@pytest.mark.parametrize("target", ["/api/models/", "/v2/"])
-def test_a_rate_limit_that_does_not_end(hub, castool, action, target):
-    castool.environment["CASTOOL_TIME_SCALE"] = "0.01"
-    hub.add_repository("acme/m", models.small_repository())
-    hub.add_model("library/m:latest", *models.registry_model())
-    hub.fault(action, target=target, times=-1)
-    fail(castool, "acme/m" if target == "/api/models/" else "m", 69, "rate_limited")
-
-
-# Answers that are none
-
-PORTAL = "<!DOCTYPE html><html><body>Please log in to the hotel</body></html>"
-
-
-@pytest.mark.parametrize("body", ["<not json", "", '{"id": "acme/m", "sha"', PORTAL, "[" * 100_000],
-                         ids=["no JSON", "nothing", "cut", "portal", "deep"])
 @pytest.mark.parametrize("target", ["/api/models/acme/m/revision", "/tree/", "/manifests/"])
-def test_garbage_instead_of_json(hub, castool, target, body):
-    castool.environment["CASTOOL_TIME_SCALE"] = "0.01"
+def test_json_deeper_than_anybody_means_it(hub, castool, target):
     hub.add_repository("acme/m", models.small_repository())
     hub.add_model("library/m:latest", *models.registry_model())
-    hub.fault({"body": body, "status": 200, "headers": {"Content-Type": "text/html"}},
-              target=target, times=-1)
-    source = "m" if target == "/manifests/" else "acme/m"
-    if body.startswith("[["):
-        fail(castool, source, 65, "bad_manifest")  # JSON, and deeper than anybody means it
-    else:
-        fail(castool, source, 69, "unavailable")
+    hub.fault({"body": "[" * 100_000, "status": 200}, target=target, times=-1)
+    fail(castool, "m" if target == "/manifests/" else "acme/m", 65, "bad_manifest")
 
 
-def test_garbage_once_is_asked_again(hub, castool):
-    castool.environment["CASTOOL_TIME_SCALE"] = "0.01"
-    hub.add_repository("acme/m", models.small_repository())
-    hub.fault({"body": PORTAL}, target="/tree/", times=1)
-    castool.run("pull", "acme/m")
-    assert hub.fault_hits() == [1]
-
-
-def test_a_portal_instead_of_a_file(hub, castool):
+@pytest.mark.parametrize("times", [1, -1], ids=["once", "always"])
+def test_data_that_are_not_http(hub, castool, times):
     castool.environment["CASTOOL_TIME_SCALE"] = "0.01"
     hub.add_repository("acme/m", {"w.bin": Synthetic(4 * MIB, 1)})
-    hub.fault({"body": PORTAL, "status": 200, "headers": {"Content-Type": "text/html"}},
-              origin="cdn", times=-1)
-    outcome = castool.run("pull", "--json", "acme/m", status=None)
-    assert outcome.status == 69, outcome.err
-    assert nothing_published(castool) and checks.assert_blobs_are_right(castool.store) == 0
+    hub.fault({"raw": "hello\r\n"}, origin="cdn", times=times)
+    if times == 1:
+        castool.run("pull", "acme/m")
+        assert hub.fault_hits() == [1]
+    else:
+        fail(castool, "acme/m", 69, "unavailable")
+    checks.assert_blobs_are_right(castool.store)
+
+
+def test_an_endless_file_takes_no_room(hub, castool):
+    hub.add_repository("acme/m", {"config.json": '{"a": 1}'})
+    hub.fault({"body": "x" * MIB, "status": 200}, target="/resolve/", times=-1)
+    fail(castool, "acme/m", 65, "digest_mismatch")
+    assert checks.assert_blobs_are_right(castool.store) == 0
 
 
 @pytest.mark.parametrize("words", [
@@ -249,8 +216,7 @@ def test_digest_tricks(hub, castool, digest):
 
 @pytest.mark.parametrize("member,status,word", [
     ({"size": -5}, 65, "bad_manifest"), ({"size": 2**63}, 65, "bad_manifest"),
-    ({"size": 0}, 65, "bad_manifest"), ({"size": "7"}, 65, "bad_manifest"),
-    ({"digest": "sha512:" + HEX * 2}, 1, "unsupported")])
+    ({"size": "7"}, 65, "bad_manifest")])
 def test_wrong_words_about_a_layer(hub, castool, member, status, word):
     hub.add_model("library/m:latest", *manifest_with(**member))
     fail(castool, "m", status, word)
@@ -258,8 +224,7 @@ def test_wrong_words_about_a_layer(hub, castool, member, status, word):
 
 @pytest.mark.parametrize("changes,status,word", [
     ({"layers": 7}, 65, "bad_manifest"), ({"config": None}, 65, "bad_manifest"),
-    ({"schemaVersion": 1}, 1, "unsupported"), ({"manifests": []}, 65, "bad_manifest"),
-    ({"mediaType": "application/vnd.oci.image.index.v1+json"}, 1, "unsupported"),
+    ({"manifests": []}, 65, "bad_manifest"),
     ({"annotations": "x" * (4 << 20)}, 65, "bad_manifest")])
 def test_manifests_that_are_none(hub, castool, changes, status, word):
     hub.add_model("library/m:latest", *models.registry_model(**changes))
@@ -272,13 +237,6 @@ def test_a_digest_with_two_sizes(hub, castool):
     parsed["layers"].append(parsed["layers"][0] | {"size": 5})
     hub.add_model("library/m:latest", json.dumps(parsed).encode(), blobs)
     fail(castool, "m", 65, "bad_manifest")
-
-
-def test_a_manifest_that_is_not_what_the_registry_says(hub, castool):
-    hub.add_model("library/m:latest", *models.registry_model())
-    hub.fault({"headers": {"Docker-Content-Digest": "sha256:" + HEX}}, target="/manifests/",
-              times=-1)
-    fail(castool, "m", 65, "digest_mismatch")
 
 
 @pytest.mark.parametrize("source", ["none", "m:none", "acme/none:v1"])

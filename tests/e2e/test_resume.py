@@ -117,16 +117,6 @@ def test_two_pulls_at_once_download_once(hub, castool, weights):
     assert min(fetched) > 0.05 * source.size  # they really shared the work
 
 
-def test_one_of_two_pulls_is_killed(hub, castool, weights):
-    source, digest = weights
-    stays, goes = RunningPull(castool, "acme/m"), RunningPull(castool, "acme/m")
-    goes.read_until(digest, 12 * MIB)
-    goes.send(signal.SIGKILL)
-    stays.finish()
-    assert_right(castool, hub, source, digest)
-    assert hub.bytes_sent(origin="cdn") <= source.size + CONNECTIONS * MIB + MIB
-
-
 def test_two_names_with_a_common_blob_at_once(hub, castool, weights):
     source, digest = weights
     manifest, blobs = models.registry_model(source, model_digest=digest)
@@ -171,28 +161,6 @@ def test_an_origin_that_restarts(hub, castool, weights):
     pull.finish()
     assert_right(castool, hub, source, digest)
     assert hub.bytes_sent(origin="cdn") <= source.size - 8 * MIB  # the log began anew with it
-
-
-def test_connections_that_break(hub, castool, weights):
-    source, digest = weights
-    hub.settings(bytes_per_second=0)
-    castool.environment["CASTOOL_TIME_SCALE"] = "0.05"
-    hub.fault({"reset_after": 300_000}, origin="cdn", times=5)
-    hub.fault({"cut_after": 200_000}, origin="cdn", times=5)
-    hub.fault({"status": 503}, origin="cdn", times=3)
-    castool.run("pull", "acme/m")
-    assert hub.fault_hits() == [5, 5, 3]
-    assert_right(castool, hub, source, digest)
-
-
-def test_a_stall_ends_and_the_pull_goes_on(hub, castool, weights):
-    source, digest = weights
-    hub.settings(bytes_per_second=0)
-    castool.environment["CASTOOL_TIME_SCALE"] = "0.05"
-    hub.fault({"stall_after": 100_000, "stall_ms": 60_000}, origin="cdn", times=2)
-    castool.run("pull", "acme/m", timeout=50)
-    assert hub.fault_hits() == [2]
-    assert_right(castool, hub, source, digest)
 
 
 def test_a_partial_that_rotted_is_not_believed(hub, castool, weights):

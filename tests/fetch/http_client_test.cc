@@ -187,6 +187,29 @@ TEST_F(HttpClientTest, GivesUpAfterItsAttempts) {
   EXPECT_EQ(transport.requests().size(), 5U);
 }
 
+TEST_F(HttpClientTest, WaitsOutAnOutageWhenToldTo) {
+  Answer nobody = answer(0);
+  nobody.end = TransferEnd::kConnect;
+  int down = 20;
+  ScriptedTransport transport(
+      [&](const HttpRequest&) { return down-- > 0 ? nobody : answer(200, "ok"); });
+  HttpClient client(transport, clock_, *log_, nullptr, nullptr, std::chrono::minutes(5));
+  HttpRequest request;
+  request.url = "https://hub.example/a";
+  FetchOptions options;
+  options.outage = Outage::kWaitOut;
+  EXPECT_TRUE(client.fetch(request, options, {}));
+  down = 1000;
+  const auto began = clock_.now();
+  EXPECT_FALSE(client.fetch(request, options, {}));
+  EXPECT_GE(clock_.now() - began, clock_.scaled(std::chrono::minutes(5)));
+  // An answer, whatever it says, is no outage.
+  ScriptedTransport busy([](const HttpRequest&) { return answer(503); });
+  HttpClient other(busy, clock_, *log_, nullptr, nullptr, std::chrono::minutes(5));
+  EXPECT_FALSE(other.fetch(request, options, {}));
+  EXPECT_EQ(busy.requests().size(), 5U);
+}
+
 TEST_F(HttpClientTest, WaitsAsLongAsItIsTold) {
   ScriptedTransport transport({answer(429).with("RateLimit", "\"api\";r=0;t=55"),
                                answer(503).with("Retry-After", "77"), answer(200, "ok")});

@@ -39,7 +39,7 @@ TEST(ManifestError, TellsConditionsApart) {
       {400, Code::kNotFound},    {401, Code::kUnauthorized}, {403, Code::kUnauthorized},
       {404, Code::kNotFound},    {407, Code::kUnauthorized}, {412, Code::kUnsupported},
       {429, Code::kRateLimited}, {451, Code::kUnauthorized}, {500, Code::kUnavailable},
-      {302, Code::kUnavailable},
+      {302, Code::kUnavailable}, {410, Code::kNotFound},
   };
   for (const auto& row : rows) EXPECT_EQ(manifest_error(row.status, "x").code, row.expected);
   EXPECT_EQ(manifest_error(404, "not here").message, "pull model manifest: file does not exist");

@@ -129,9 +129,13 @@ class Hub:
 
     def restart(self) -> None:
         """Stops and starts on the same ports: connections are lost, addresses stay."""
-        ports = [urllib.parse.urlsplit(url).port or 0 for url in (self.url, self.cdn_url)]
+        ports = self.ports()
         self.stop()
         self.start(*ports)
+
+    def ports(self) -> list[int]:
+        """Those of Hub and CDN, for a `start` that makes them the same origins again."""
+        return [urllib.parse.urlsplit(url).port or 0 for url in (self.url, self.cdn_url)]
 
     def close(self) -> None:
         self.stop()
@@ -225,7 +229,7 @@ class Hub:
         """The next `times` requests that match (-1: all, after the first `after`) suffer `action`.
 
         match: origin="hub"|"cdn", method=, target= (part of it), glob=, ranged=, range_from=,
-        covers=
+        covers=, range_over=, reused=
         """
         self.faults([{"match": match, "times": times, "after": after, "action": dict(action)}])
 

@@ -168,6 +168,29 @@ def test_rules_count_and_choose(hub, address):
     assert hub.get(address, method="HEAD").status == 200
 
 
+def test_rules_choose_by_length_and_connection(hub, address):
+    hub.faults([
+        {"match": {"origin": "cdn", "range_over": 100}, "times": -1, "action": {"status": 403}},
+        {"match": {"origin": "cdn", "reused": True}, "times": -1, "action": {"status": 418}},
+    ])
+    parts = urllib.parse.urlsplit(address)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+
+    def status(headers):
+        connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+    assert status({"Range": "bytes=0-99"}) == 206
+    assert status({"Range": "bytes=0-100"}) == 403
+    assert status({"Range": "bytes=0-99"}) == 418
+    connection.close()
+    assert hub.get(address, {"Range": "bytes=0-99"}).status == 206
+    assert hub.get(address).status == 403  # all of it is more than 100 bytes
+    assert hub.fault_hits() == [2, 1]
+
+
 @pytest.mark.parametrize("wrong", [
     {"action": {"cut_aftr": 1}}, {"action": {"cut_after": "1"}}, {"match": {"orgin": "cdn"}},
     {"time": 1}, "text", {"action": {"headers": {"A": 1}}}, {"action": {"remove_headers": "A"}},

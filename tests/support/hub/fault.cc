@@ -65,7 +65,8 @@ const json& action_examples() {
                                 {"delay_ms", 1},
                                 {"before", ""},
                                 {"raw", ""},
-                                {"expire_signatures", true}};
+                                {"expire_signatures", true},
+                                {"revoke_tokens", true}};
   return examples;
 }
 
@@ -229,7 +230,9 @@ FaultRule FaultRule::parse(const json& rule) {
                  {"glob", ""},
                  {"ranged", true},
                  {"range_from", 1},
-                 {"covers", 1}},
+                 {"covers", 1},
+                 {"range_over", 1},
+                 {"reused", true}},
                 "match");
   FaultRule parsed;
   parsed.action = rule.value("action", json::object());
@@ -242,6 +245,8 @@ FaultRule FaultRule::parse(const json& rule) {
   parsed.ranged = member<bool>(match, "ranged");
   parsed.range_from = member<std::uint64_t>(match, "range_from");
   parsed.covers = member<std::uint64_t>(match, "covers");
+  parsed.range_over = member<std::uint64_t>(match, "range_over");
+  parsed.reused = member<bool>(match, "reused");
   parsed.times = rule.value("times", std::int64_t{1});
   parsed.after = rule.value("after", std::uint64_t{0});
   if (const auto offsets = flips(parsed.action); !parsed.covers && !offsets.empty()) {
@@ -258,6 +263,8 @@ bool FaultRule::matches(const std::string& of_origin, const Request& request) co
   if (ranged && *ranged != (request.headers.find("Range") != nullptr)) return false;
   const base::ByteRange asked = asked_range(request);
   if (range_from && asked.offset < *range_from) return false;
+  if (range_over && asked.length <= *range_over) return false;
+  if (reused && *reused != request.reused) return false;
   // A HEAD has no byte of the file.
   return !covers || (!request.is_head() && asked.contains({*covers, 1}));
 }

@@ -5,7 +5,9 @@
 //
 //   {"match":  {"origin": "hub"|"cdn", "method": "GET", "target": part of the request target,
 //               "glob": fnmatch pattern of the whole target, "ranged": bool,
-//               "range_from": N (first byte asked >= N), "covers": N (byte N is asked for)},
+//               "range_from": N (first byte asked >= N), "covers": N (byte N is asked for),
+//               "range_over": N (more than N bytes are asked for),
+//               "reused": bool (its connection has had a request before)},
 //    "times":  how often, -1 for ever (default 1),   "after": K matching requests pass first,
 //    "action": {...}}
 //
@@ -21,7 +23,8 @@
 //   (no answer at all), close_after true (a whole answer, then an unannounced close),
 //   stall_after N with stall_ms T, trickle_bytes N with trickle_ms T, header_trickle_ms T,
 //   delay_ms T, before TEXT (ahead of the status line), raw TEXT (the only thing sent);
-//   expire_signatures true (every address signed so far; then the answer is made).
+//   expire_signatures true (every address signed so far; then the answer is made),
+//   revoke_tokens true (every token of the registry so far; then the answer is made).
 #pragma once
 
 #include <cstdint>
@@ -44,6 +47,8 @@ struct FaultRule {
   std::optional<bool> ranged;
   std::optional<std::uint64_t> range_from;
   std::optional<std::uint64_t> covers;
+  std::optional<std::uint64_t> range_over;
+  std::optional<bool> reused;
   std::int64_t times = 1;
   std::uint64_t after = 0;
   nlohmann::json action;

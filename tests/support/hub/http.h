@@ -44,6 +44,7 @@ struct Request {
   std::string query;   // after '?', still percent-encoded
   Headers headers;
   std::string body;
+  bool reused = false;  // not the first request of its connection
 
   [[nodiscard]] bool is_head() const { return method == "HEAD"; }
   // The decoded value of one query parameter, or nothing.

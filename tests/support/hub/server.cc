@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "tests/support/hub/connection.h"
 
@@ -86,7 +87,9 @@ void Server::open(base::UniqueFd socket) {
 
 void Server::converse(base::UniqueFd socket, std::uint64_t id) {
   Connection connection(std::move(socket), stop_.get());
-  while (const std::optional<Request> request = connection.read_request()) {
+  bool reused = false;
+  while (std::optional<Request> request = connection.read_request()) {
+    request->reused = std::exchange(reused, true);
     const Answer answer = handler_(*request, id);
     const Connection::Sent sent = connection.write_response(*request, answer.response);
     if (answer.sent) answer.sent(sent.body_bytes);

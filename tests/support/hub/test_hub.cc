@@ -80,6 +80,7 @@ Server::Answer TestHub::handle(Origin origin, const Request& request, std::uint6
   Request changed = request;
   if (action) {
     if (action->value("expire_signatures", false)) signed_urls_.expire_all();
+    if (action->value("revoke_tokens", false)) tokens_.revoke_all();
     apply_to_request(*action, changed);
   }
   Response response = route(origin, changed);
