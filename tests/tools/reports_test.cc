@@ -109,6 +109,21 @@ TEST(TransferReports, GiveTheRateBetweenTwoLooks) {
   EXPECT_DOUBLE_EQ(reports[1].bytes_per_second, 100);
 }
 
+TEST(TransferReports, OfOneDigestFromTwoOriginsEachHasItsOwnRate) {
+  cas::PartialInfo here = partial("a", 100, {7});
+  cas::PartialInfo there = here;
+  there.origin = "https://other org/name";
+  there.present = 0;
+  const std::vector<cas::PartialInfo> first = {here, there};
+  here.present = 150;
+  there.present = 10;
+  const auto reports =
+      transfer_reports(first, std::vector{here, there}, std::chrono::duration<double>(1));
+  ASSERT_EQ(reports.size(), 2u);
+  EXPECT_DOUBLE_EQ(reports[0].bytes_per_second, 50);
+  EXPECT_DOUBLE_EQ(reports[1].bytes_per_second, 10);
+}
+
 TEST(TransferReports, AStalledOneHasNoEta) {
   const std::vector<cas::PartialInfo> same = {partial("a", 100, {7})};
   const auto reports = transfer_reports(same, same, std::chrono::duration<double>(0.5));

@@ -29,6 +29,8 @@ bool wait_for_stop(std::stop_token token) {
 TEST(SignalWatch, TurnsSignalsIntoAStop) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     const auto ended = test::run_forked([signal] {
+      // Whoever runs the tests may have it ignored, as nohup does with SIGHUP.
+      static_cast<void>(std::signal(signal, SIG_DFL));
       SignalWatch watch(HangUp::kStop);
       if (watch.token().stop_requested()) return 1;
       ::kill(::getpid(), signal);
