@@ -11,8 +11,9 @@ import fcntl
 import os
 import pathlib
 import subprocess
-import time
 import uuid
+
+from harness import wait_until
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2  # not even what the journal still has in memory
@@ -58,11 +59,15 @@ class Disk:
 
     def unmount(self):
         # The namespace of a process that was just killed may keep it for a moment.
-        deadline = time.monotonic() + 20
-        while subprocess.run(["umount", self.place], stderr=subprocess.PIPE,
-                             check=False).returncode:
-            assert time.monotonic() < deadline, f"{self.place} stays busy"
-            time.sleep(0.02)
+        wait_until(lambda: not subprocess.run(["umount", self.place], stderr=subprocess.PIPE,
+                                              check=False).returncode, 20, "umount")
+        # Any mount namespace that was made meanwhile, also by a test that runs beside this one, has
+        # the file system too: mounted again it would be the old one, still without power.
+        wait_until(lambda: not self.is_attached(), 60, "the end of the loop device")
+
+    def is_attached(self):
+        return subprocess.run(["losetup", "-j", self.image], stdout=subprocess.PIPE,
+                              check=True).stdout != b""
 
     def cut_power(self, *pulls):
         """The disk loses its power, then the pulls are gone, then the machine is up again."""
