@@ -52,6 +52,7 @@ def stopped(castool):
 
 def reads_without_daemon(castool, file, offset):
     """Whether bytes that the page cache of the mount does not have can be read all the same."""
+    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     got = []
     reader = threading.Thread(target=lambda: got.append(os.pread(file.fileno(), 100, offset)))
     with stopped(castool):
