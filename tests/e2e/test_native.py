@@ -44,6 +44,9 @@ def stopped(castool):
     """While the daemon does not run, only what the kernel does by itself goes on."""
     [pid] = castool.processes()
     os.kill(pid, signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{pid}/task")
+    harness.wait_until(lambda: all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+                                   for task in tasks.iterdir()), 10, "stop of all threads")
     try:
         yield
     finally:
