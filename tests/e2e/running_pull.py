@@ -50,6 +50,20 @@ class RunningPull:
                 self.look(line)
         return self.process.returncode
 
+    def run_through(self, meanwhile):
+        """Calls `meanwhile` and waits for the pull to succeed. Its events are read all the time: a
+        full pipe would stop it."""
+        reader = threading.Thread(target=self.process.stdout.read)
+        reader.start()
+        try:
+            meanwhile()
+            assert self.process.wait(120) == 0, self.process.stderr.read()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            reader.join()
+
     def finish(self, timeout=120):
         """The outcome of a pull that succeeds."""
         out, self.err = self.process.communicate(timeout=timeout)
