@@ -33,7 +33,6 @@ def assert_published(castool, hub, source, digest):
     checks.assert_same_file(checks.blob_path(castool.store, digest), source, hub)
     checks.assert_blobs_are_right(castool.store)
     assert list((castool.store / "partials").iterdir()) == []
-    assert list((castool.store / "tmp").iterdir()) == []
 
 
 def held_by(castool):
@@ -55,6 +54,8 @@ def test_many_pulls_are_one_download(hub, castool, slow, count):
     assert held_by(castool) == {digest: {pull.pid for pull in pulls}}
     outcomes = finish_all(pulls)
     assert_published(castool, hub, source, digest)
+    # Who is killed may leave a file there for a day.
+    assert list((castool.store / "tmp").iterdir()) == []
     assert hub.bytes_sent(origin="cdn") <= 1.05 * source.size
     fetched = [outcome["bytes_fetched"] for outcome in outcomes]
     assert source.size <= sum(fetched) <= 1.05 * source.size
