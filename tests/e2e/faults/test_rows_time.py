@@ -51,7 +51,8 @@ def test_row_16_one_slow_connection_among_many(case):
 def test_row_16_the_only_slow_link_is_not_killed(case):
     # Slower than any minimum would be, for far longer than the minute of the rule.
     case.put(Synthetic(MIB + 200_000, 4))
-    case.hub.settings(bytes_per_second=360_000 // min(case.connections, 2))
+    rate = case.large.size / (160 * case.scale)
+    case.hub.settings(bytes_per_second=int(rate) // min(case.connections, 2))
     case.succeeds(within=40)
     assert case.seconds > 120 * case.scale
     cut = [entry for entry in case.ranges() if entry["status"] == 206]
