@@ -6,7 +6,7 @@ import pytest
 
 import harness
 from hub import Synthetic
-from rows import MIB
+from rows import MIB, SLACK
 from running_pull import RunningPull
 
 
@@ -27,7 +27,7 @@ def test_row_15_stall(case, after):
 def test_row_15_stall_for_ever(case):
     case.always({"stall_after": 0, "stall_ms": 60_000})
     case.fails(69, "unavailable", words=["--timeout", "2m"], within=120 * case.scale + 8)
-    assert case.seconds < 10
+    assert case.seconds < 10 * SLACK
 
 
 def test_row_15_metadata_stalls(case):
