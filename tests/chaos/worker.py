@@ -21,9 +21,9 @@ SIZES = [0, 1, 999, 1000, 65_536, MIB - 1, MIB, MIB + 1, 2 * MIB - 1, 2 * MIB, 2
          3 * MIB + 17, 5 * MIB]
 MODELS = 12
 LONGEST = 30  # seconds that one pull may take; the slowest takes few
-# 30 s without a byte are 0.6 s; a minute of nothing at all ends a pull after 1.2 s.
+# 30 s without a byte are 0.6 s; nothing at all for TIME_OUT ends a pull after 3 s.
 TIME_SCALE = 0.05 if os.environ.get("CASTOOL_SANITIZE") else 0.02
-TIME_OUT = "100s"
+TIME_OUT = "150s"
 # Wrong bytes, not found, unavailable, not authorised: what a fault of an origin may end in.
 FAILURES = {65, 66, 69, 77}
 STOPPED = 130
