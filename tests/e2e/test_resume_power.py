@@ -133,22 +133,27 @@ def test_what_was_called_success_survives(hub, castool, power):
         checks.assert_same_file(path, source, hub)
 
 
-def test_after_another_boot_every_chunk_is_checked(hub, castool, boots):
-    """Killed, and the machine started again: of what lies there only what matches is kept."""
-    source = Synthetic(32 * MIB + 99, 73)
+def stopped_midway(hub, castool, seed, number):
+    """A pull of 33 chunks that a signal ended about halfway: (source, chunks present, exit)."""
+    source = Synthetic(32 * MIB + 99, seed)
     hub.add_repository("acme/m", {"weights.bin": source})
-    digest = checks.digest_of(source, hub)
     hub.settings(bytes_per_second=4 * MIB)
     pull = start(castool)
-    pull.read_until(digest, 16 * MIB)
-    pull.send(signal.SIGKILL)
-    present = disk.chunks_present(castool.store, source.size)
+    pull.read_until(checks.digest_of(source, hub), 16 * MIB)
+    status = pull.send(number)
+    hub.settings(bytes_per_second=0)
+    hub.clear_log()
+    return source, disk.chunks_present(castool.store, source.size), status
+
+
+def test_after_another_boot_every_chunk_is_checked(hub, castool, boots):
+    """Killed, and the machine started again: of what lies there only what matches is kept."""
+    source, present, status = stopped_midway(hub, castool, 73, signal.SIGKILL)
+    assert status == -signal.SIGKILL
     bad = [present[0], present[3], present[-1]]
     for chunk in bad:
         disk.damage(castool.store, chunk * MIB + 77)
     boots.next()
-    hub.settings(bytes_per_second=0)
-    hub.clear_log()
     outcome = castool.run("pull", "--json", "acme/m").json[-1]
     assert_right(castool, hub, source)
     missing = set(range(33)) - set(present) | set(bad)
@@ -158,17 +163,9 @@ def test_after_another_boot_every_chunk_is_checked(hub, castool, boots):
 
 def test_in_the_same_boot_damage_is_found_in_the_end(hub, castool):
     """Killed, and a chunk on disk is damaged: the digest tells, and the checksums say where."""
-    source = Synthetic(32 * MIB + 99, 74)
-    hub.add_repository("acme/m", {"weights.bin": source})
-    digest = checks.digest_of(source, hub)
-    hub.settings(bytes_per_second=4 * MIB)
-    pull = start(castool)
-    pull.read_until(digest, 16 * MIB)
-    pull.send(signal.SIGKILL)
-    present = disk.chunks_present(castool.store, source.size)
+    source, present, status = stopped_midway(hub, castool, 74, signal.SIGKILL)
+    assert status == -signal.SIGKILL
     disk.damage(castool.store, present[2] * MIB + 1)
-    hub.settings(bytes_per_second=0)
-    hub.clear_log()
     outcome = castool.run("pull", "--json", "acme/m").json[-1]
     assert_right(castool, hub, source)
     missing = set(range(33)) - set(present) | {present[2]}
@@ -177,17 +174,9 @@ def test_in_the_same_boot_damage_is_found_in_the_end(hub, castool):
 
 
 def test_after_a_clean_stop_another_boot_reads_nothing_again(hub, castool, boots):
-    source = Synthetic(32 * MIB + 99, 75)
-    hub.add_repository("acme/m", {"weights.bin": source})
-    digest = checks.digest_of(source, hub)
-    hub.settings(bytes_per_second=4 * MIB)
-    pull = start(castool)
-    pull.read_until(digest, 16 * MIB)
-    assert pull.send(signal.SIGINT) == 130
-    present = disk.chunks_present(castool.store, source.size)
+    source, present, status = stopped_midway(hub, castool, 75, signal.SIGINT)
+    assert status == 130
     boots.next()
-    hub.settings(bytes_per_second=0)
-    hub.clear_log()
     castool.run("pull", "acme/m")
     assert_right(castool, hub, source)
     assert ranges_asked(hub) == set(range(33)) - set(present)
