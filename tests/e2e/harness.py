@@ -17,6 +17,10 @@ import urllib.request
 
 TMP_NAME = "tmp"  # of castool's TMPDIR
 
+# Inherited as ignored where the tests are a shell's background job, and castool honours that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def wait_until(condition, seconds=20, what="condition"):
     """Polls a condition that has no event to wait for; fails the test when it does not come true."""
     deadline = time.monotonic() + seconds

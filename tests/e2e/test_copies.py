@@ -78,8 +78,8 @@ def test_the_version_changes_between_ranges(hub, castool, weights, connections):
     castool.run("pull", "--connections", connections, "acme/m",
                 env={"CASTOOL_TIME_SCALE": "0.05"})
     assert_right(castool, hub, weights)
-    # What came of the first version was dropped, once.
-    assert SIZE < hub.bytes_sent(origin="cdn") <= 2 * SIZE
+    # What came of the first version was dropped, once; so was what was on its way when that was seen.
+    assert SIZE < hub.bytes_sent(origin="cdn") <= 2 * SIZE + connections * MIB
     assert len(hub.log(origin="hub", method="HEAD")) == 2
     assert any("if-range" in {name.lower() for name in entry["headers"]}
                for entry in hub.log(origin="cdn"))

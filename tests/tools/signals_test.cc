@@ -42,6 +42,7 @@ TEST(SignalWatch, TurnsSignalsIntoAStop) {
 
 TEST(SignalWatch, ASecondInterruptEndsAtOnce) {
   const auto ended = test::run_forked([] {
+    static_cast<void>(std::signal(SIGINT, SIG_DFL));
     SignalWatch watch(HangUp::kStop);
     ::kill(::getpid(), SIGINT);
     if (!wait_for_stop(watch.token())) return 1;

@@ -81,7 +81,7 @@ def test_row_17_headers_trickle_for_ever(case):
 def go_on_slowly(case, *words):
     """A running pull that has the first of its bytes and is far from done."""
     case.put(Synthetic(24 * MIB + 17, 4))
-    case.hub.settings(bytes_per_second=MIB // 2)
+    case.hub.settings(bytes_per_second=MIB // case.connections)
     case.castool.environment["CASTOOL_TIME_SCALE"] = str(case.scale)
     pull = RunningPull(case.castool, *case.words, *words, case.source)
     pull.read_until(case.digest, MIB // 4)
