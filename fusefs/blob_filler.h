@@ -3,7 +3,8 @@
 //
 // Thread rule: everything is safe from any thread and takes local work only; nothing waits for the
 // network. A `Done` is called exactly once, from a thread of the filler's own or from within the
-// call that it was given to, with no lock held; it may take as long as a reply to the kernel takes.
+// call that it was given to, with no lock held; it may take as long as a reply to the kernel takes,
+// may call back into this, and may let go of the last owner of the FillingBlob.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +54,10 @@ class FillingBlob {
   // right is to be had; so is every later want() of this value. kCancelled: cancel(). Anything
   // else is the failure of this read only.
   [[nodiscard]] virtual Ticket want(const base::ByteRange& range, Done done) = 0;
+  // What becomes of the whole: ok once it was verified, kDigestMismatch as soon as bytes that were
+  // given out have turned out wrong (or nothing right is to be had). Asks for nothing by itself.
+  // The mount has to hear of it: what the kernel keeps in its cache is read without a want().
+  [[nodiscard]] virtual Ticket settled(Done done) = 0;
   // Nobody waits any more: `done` gets kCancelled, unless it has been called or is being called.
   virtual void cancel(Ticket ticket) = 0;
 };

@@ -193,7 +193,8 @@ class FuseMount final : public Mount {
 }  // namespace
 
 Result<std::unique_ptr<Mount>> Mount::start(const MountOptions& options, cas::Store& store,
-                                            cas::RefStore& refs, base::Clock&, base::Log& log) {
+                                            cas::RefStore& refs, BlobFiller*, base::Clock&,
+                                            base::Log& log) {
   MountOptions checked = options;
   CASTOOL_ASSIGN(checked.directory, check_directory(options, store));
   auto mount = std::make_unique<FuseMount>(std::move(checked), store, refs, log);

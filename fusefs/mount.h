@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "cas/ref_store.h"
 #include "cas/store.h"
+#include "fusefs/blob_filler.h"
 #include "fusefs/store_blobs.h"
 #include "fusefs/views/placement.h"
 
@@ -33,12 +34,11 @@ struct MountOptions {
 class Mount {
  public:
   // Errors: kBusy (something is mounted there), kUnsupported (no /dev/fuse, no fusermount3: the
-  // hint says what to install), kUsage (not a directory).
-  [[nodiscard]] static base::Result<std::unique_ptr<Mount>> start(const MountOptions& options,
-                                                                  cas::Store& store,
-                                                                  cas::RefStore& refs,
-                                                                  base::Clock& clock,
-                                                                  base::Log& log);
+  // hint says what to install), kUsage (not a directory). `filler` brings what the store lacks and
+  // outlives the mount; null: reading that is EIO.
+  [[nodiscard]] static base::Result<std::unique_ptr<Mount>> start(
+      const MountOptions& options, cas::Store& store, cas::RefStore& refs, BlobFiller* filler,
+      base::Clock& clock, base::Log& log);
   virtual ~Mount() = default;  // unmounts
   // Serves until the directory is unmounted or `stop` is requested; then everything is answered and
   // unmounted.

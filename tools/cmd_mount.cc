@@ -50,7 +50,7 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   CASTOOL_ASSIGN(const auto store, open_for_mount(context));
   CASTOOL_ASSIGN(cas::RefStore refs, cas::RefStore::open(*store, context.settings.ns));
   CASTOOL_ASSIGN(const auto mount, fusefs::Mount::start(mount_options(arguments, context), *store,
-                                                        refs, context.clock, context.log));
+                                                        refs, nullptr, context.clock, context.log));
   if (daemon != nullptr) {
     context.log.switch_to_syslog();
     CASTOOL_RETURN_IF_ERROR(daemon->ready());

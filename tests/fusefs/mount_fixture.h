@@ -88,7 +88,7 @@ class MountTest : public ::testing::Test {
     options.directory = directory;
     options.layout = layout;
     options.source_name = store_->root();
-    return Mount::start(options, *store_, *refs_, clock_, log_);
+    return Mount::start(options, *store_, *refs_, nullptr, clock_, log_);
   }
   void mount() {
     auto mounted = try_mount(mount_point_);
