@@ -23,6 +23,12 @@ namespace castool::fusefs {
 // The model through which a blob is read: its origin is the one that is asked for the bytes, and
 // its manifest says under which name they are there.
 struct BlobHome {
+  [[nodiscard]] static std::shared_ptr<const BlobHome> of(const manifest::RefRecord& record) {
+    return std::make_shared<const BlobHome>(BlobHome{
+        record.name, record.source, record.origin, record.revision, record.kind, record.manifest});
+  }
+  friend bool operator==(const BlobHome&, const BlobHome&) = default;
+
   std::string name;    // the ref's
   std::string source;  // manifest::RefRecord's, as all below
   std::string origin;

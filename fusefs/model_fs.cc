@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cas/partial.h"
+#include "fusefs/blob_filler.h"
 
 namespace castool::fusefs {
 namespace {
@@ -310,8 +311,8 @@ Answer<std::string> ModelFs::getxattr(NodeId id, std::string_view name) {
   const auto node = resolve(id);
   if (!node) return node.error();
   if (const ModelInfo* model = (*node)->model()) {
-    if (name == kSource) return model->source;
-    if (name == kRevision) return model->revision;
+    if (name == kSource) return model->home->source;
+    if (name == kRevision) return model->home->revision;
   }
   if ((*node)->is_directory()) return Errno{ENODATA};
   const base::Digest& digest = digest_of((*node)->content());

@@ -44,8 +44,12 @@ inline constexpr NodeId kNativeBit = NodeId{1} << 63;
 // Linux has no longer names, and one in a listing corrupted kernel memory (CVE-2026-31694).
 inline constexpr std::size_t kMaxNameBytes = 255;
 
+struct BlobHome;  // blob_filler.h
+
 struct BlobContent {
   base::Digest digest;
+  // The model through which it can be had when the store has not got it; null: it cannot.
+  std::shared_ptr<const BlobHome> home = nullptr;
 };
 struct TextContent {
   std::shared_ptr<const std::string> text;
@@ -59,9 +63,8 @@ using FileContent = std::variant<BlobContent, TextContent>;
 
 // What the xattrs of a model's directory say.
 struct ModelInfo {
-  std::string source;
-  std::string revision;
-  bool in_config = false;  // OVMS can serve it, so config.json lists it
+  std::shared_ptr<const BlobHome> home;
+  bool servable = false;  // by OVMS, so config.json lists it unless it is damaged
 };
 
 class Node;

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "fusefs/blob_filler.h"
 #include "fusefs/views/view.h"
 #include "manifest/manifest.h"
 
@@ -21,7 +22,7 @@ constexpr std::string_view kBlobs = "blobs";
 
 struct Shown {
   std::string path;
-  base::Digest manifest;
+  std::shared_ptr<const BlobHome> home;
   std::uint64_t size = 0;
   std::int64_t mtime = 0;
 };
@@ -42,7 +43,7 @@ Children blob_nodes(const std::vector<Shown>& models, const ManifestSource& mani
   InoMaker inos(kLayout);
   std::map<std::string, NodePtr> nodes;
   for (const Shown& model : models) {
-    const auto bytes = manifests.load(model.manifest, manifest::kMaxManifestBytes);
+    const auto bytes = manifests.load(model.home->manifest, manifest::kMaxManifestBytes);
     if (!bytes) continue;
     const auto parsed = manifest::parse_ollama_manifest(*bytes);
     if (!parsed) continue;
@@ -50,8 +51,8 @@ Children blob_nodes(const std::vector<Shown>& models, const ManifestSource& mani
       std::string name = "sha256-" + blob.digest.hex();
       if (nodes.contains(name)) continue;
       const Ino ino = inos.make(fmt::format("{}/{}", kBlobs, name), blob.digest.hex());
-      nodes.emplace(
-          name, Node::file({ino, parent, name, model.mtime}, BlobContent{blob.digest}, blob.size));
+      nodes.emplace(name, Node::file({ino, parent, name, model.mtime},
+                                     BlobContent{blob.digest, model.home}, blob.size));
     }
   }
   Children children;
@@ -75,7 +76,7 @@ View make_ollama_view(const ViewInput& input) {
       view.problems.push_back(fmt::format("{}: {}", place.record->name, size.error().text()));
       continue;
     }
-    models.push_back({place.path, place.record->manifest, *size, place.record->pulled_at});
+    models.push_back({place.path, BlobHome::of(*place.record), *size, place.record->pulled_at});
   }
 
   TreeBuilder builder(kLayout, newest);
@@ -83,9 +84,9 @@ View make_ollama_view(const ViewInput& input) {
   builder.add_directory("manifests");
   for (const Shown& model : models) {
     builder.add(model.path, [&](Ino parent, std::string name) {
-      const Ino ino = inos.make(model.path, model.manifest.hex());
-      return Node::file({ino, parent, std::move(name), model.mtime}, BlobContent{model.manifest},
-                        model.size);
+      const Ino ino = inos.make(model.path, model.home->manifest.hex());
+      return Node::file({ino, parent, std::move(name), model.mtime},
+                        BlobContent{model.home->manifest, {}}, model.size);
     });
   }
   builder.add(std::string(kBlobs), [&](Ino parent, std::string name) {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "fusefs/blob_filler.h"
 #include "fusefs/views/ovms_kind.h"
 #include "fusefs/views/view.h"
 #include "manifest/manifest.h"
@@ -20,6 +21,7 @@ namespace {
 using base::Result;
 using manifest::ModelKind;
 using manifest::RefRecord;
+using manifest::RefState;
 
 constexpr std::string_view kLayout = "ovms";
 constexpr std::string_view kGraphName = "graph.pbtxt";
@@ -28,6 +30,7 @@ constexpr std::string_view kGgufMediaType = "application/vnd.ollama.image.model"
 // What one model needs to be expanded, long after the view was made.
 struct Model {
   RefRecord record;
+  std::shared_ptr<const BlobHome> home;
   std::string path;
   std::shared_ptr<const ManifestSource> manifests;
 };
@@ -45,7 +48,7 @@ Result<std::vector<FlatFile>> hub_files(const Model& model) {
   std::vector<FlatFile> files;
   files.reserve(parsed.files.size() + 1);
   for (const auto& file : parsed.files)
-    files.push_back({file.path, BlobContent{file.digest}, file.size});
+    files.push_back({file.path, BlobContent{file.digest, model.home}, file.size});
   return files;
 }
 
@@ -55,11 +58,12 @@ Result<std::vector<FlatFile>> ollama_files(const Model& model) {
   CASTOOL_ASSIGN(const manifest::OllamaManifest parsed, manifest::parse_ollama_manifest(bytes));
   for (const manifest::Layer& layer : parsed.layers) {
     if (layer.media_type == kGgufMediaType)
-      return std::vector<FlatFile>{{gguf_name(model.path), BlobContent{layer.digest}, layer.size}};
+      return std::vector<FlatFile>{
+          {gguf_name(model.path), BlobContent{layer.digest, model.home}, layer.size}};
   }
   // Nothing OVMS could load, and no directory here is empty: the manifest says what the model is.
   const std::uint64_t size = bytes.size();
-  return std::vector<FlatFile>{{"manifest.json", BlobContent{model.record.manifest}, size}};
+  return std::vector<FlatFile>{{"manifest.json", BlobContent{model.record.manifest, {}}, size}};
 }
 
 Result<std::vector<FlatFile>> repository_files(const Model& model) {
@@ -96,7 +100,7 @@ std::string key_of(const RefRecord& record) {
 }
 
 struct Decision {
-  bool in_config = false;
+  bool servable = false;
   std::string problem;
 };
 
@@ -127,17 +131,15 @@ NodePtr previous_node(const ViewInput& input, const Model& model, Ino ino) {
   const Node& node = **found;
   const ModelInfo* info = node.model();
   const bool same = node.ino() == ino && node.mtime() == model.record.pulled_at &&
-                    info != nullptr && info->source == model.record.source &&
-                    info->revision == model.record.revision;
+                    info != nullptr && *info->home == *model.home;
   return same ? *found : nullptr;
 }
 
 NodePtr make_model_node(std::shared_ptr<const Model> model, Ino ino, Ino parent, std::string name,
-                        bool in_config) {
+                        bool servable) {
   const RefRecord& record = model->record;
   FixedPlace place{std::string(kLayout), model->path, key_of(record), ino, record.pulled_at};
-  auto info =
-      std::make_shared<const ModelInfo>(ModelInfo{record.source, record.revision, in_config});
+  auto info = std::make_shared<const ModelInfo>(ModelInfo{model->home, servable});
   Node::Common common{ino, parent, std::move(name), record.pulled_at};
   return Node::lazy_directory(
       std::move(common), Lifetime::kFixed,
@@ -192,22 +194,23 @@ View make_ovms_view(const ViewInput& input) {
   std::set<std::string> served_names;
   for (const Place& place : place_all(input.records, Layout::kOvms)) {
     if (place.path.empty()) continue;
-    auto model = std::make_shared<const Model>(Model{*place.record, place.path, input.manifests});
+    auto model = std::make_shared<const Model>(
+        Model{*place.record, BlobHome::of(*place.record), place.path, input.manifests});
     const Ino ino = inos.make(place.path, "model " + key_of(*place.record));
     NodePtr kept = previous_node(input, *model, ino);
     Decision decision;
     if (kept) {
-      decision.in_config = kept->model()->in_config;
+      decision.servable = kept->model()->servable;
     } else {
       decision = decide(*model);
       if (!decision.problem.empty()) view.problems.push_back(decision.problem);
     }
     const std::string& name =
         place.record->served_name.empty() ? place.record->name : place.record->served_name;
-    if (decision.in_config && served_names.insert(name).second)
-      config.emplace_back(name, place.path);
+    const bool listed = decision.servable && place.record->state != RefState::kDamaged;
+    if (listed && served_names.insert(name).second) config.emplace_back(name, place.path);
     builder.add(place.path, [&, model, kept, ino, decision](Ino parent, std::string leaf) {
-      return kept ? kept : make_model_node(model, ino, parent, std::move(leaf), decision.in_config);
+      return kept ? kept : make_model_node(model, ino, parent, std::move(leaf), decision.servable);
     });
   }
   FileContent text = make_text(config_text(config));

@@ -17,7 +17,6 @@ namespace {
 
 using manifest::ModelKind;
 using manifest::RefRecord;
-using manifest::RefState;
 
 constexpr std::string_view kGgufSuffix = ".gguf";
 
@@ -57,12 +56,6 @@ Wish wish_ollama(const RefRecord& record) {
 }
 
 Wish wish(const RefRecord& record, Layout layout) {
-  switch (record.state) {
-    case RefState::kComplete: break;
-    case RefState::kDamaged: return refuse("it is damaged");
-    case RefState::kAbsent:
-    case RefState::kPartial: return refuse("it is not complete");
-  }
   Wish result = layout == Layout::kOvms ? wish_ovms(record) : wish_ollama(record);
   if (!result.refused.empty()) return result;
   if (const auto checked = manifest::check_path(result.path); !checked)

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "fusefs/blob_filler.h"
 #include "fusefs/fakes.h"
 #include "fusefs/views/view.h"
 
@@ -57,6 +58,15 @@ TEST_F(OllamaView, ManifestsAndTheirBlobs) {
       list(*shown.tree, "blobs"),
       ::testing::UnorderedElementsAre(blob_name("{}"), blob_name("GGUF-1"), blob_name("GGUF-2")));
   EXPECT_EQ((*shown.tree->find("blobs/" + blob_name("GGUF-1")))->size(), 6u);
+}
+
+TEST_F(OllamaView, ABlobSaysThroughWhichModelItCanBeHad) {
+  RefRecord partial = model("m:t", "GGUF-1");
+  partial.state = manifest::RefState::kPartial;
+  const View shown = view({partial, model("n:t", "GGUF-1")});
+  const NodePtr blob = *shown.tree->find("blobs/" + blob_name("GGUF-1"));
+  EXPECT_EQ(std::get<BlobContent>(blob->content()).home->name, "m:t");
+  EXPECT_EQ(blob->size(), 6u);
 }
 
 TEST_F(OllamaView, ParsesNothingBeforeBlobsAreLookedAt) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "fusefs/blob_filler.h"
 #include "fusefs/fakes.h"
 #include "fusefs/views/view.h"
 
@@ -120,7 +121,38 @@ TEST_F(OvmsView, FilesHaveTheManifestsDigestsAndSizes) {
   EXPECT_EQ(file->mtime(), 77);
   EXPECT_EQ(digest_of(file->content()), base::Sha256::of(std::string_view("bytes")));
   EXPECT_EQ((*shown.tree->find("o/m/empty"))->size(), 0u);
-  EXPECT_EQ((*shown.tree->find("o/m"))->model()->revision, std::string(40, 'c'));
+  EXPECT_EQ((*shown.tree->find("o/m"))->model()->home->revision, std::string(40, 'c'));
+}
+
+TEST_F(OvmsView, APartialModelIsShownLikeACompleteOne) {
+  RefRecord partial = hub("o/llm", kLlm);
+  partial.state = manifest::RefState::kPartial;
+  RefRecord damaged = hub("o/bad", kLlm);
+  damaged.state = manifest::RefState::kDamaged;
+  const View shown = view({partial, damaged});
+  EXPECT_THAT(served(*shown.tree), ElementsAre("o/llm at o/llm")) << "a damaged one is not served";
+  EXPECT_THAT(**(*shown.tree->find("o/llm"))->children(), SizeIs(5));
+  EXPECT_EQ((*shown.tree->find("o/bad/config.json"))->size(), 2u) << "what is right can be read";
+  damaged.state = manifest::RefState::kComplete;
+  const View repaired = view({partial, damaged}, shown.tree.get());
+  EXPECT_THAT(served(*repaired.tree), SizeIs(2));
+  EXPECT_EQ(*repaired.tree->find("o/bad"), *shown.tree->find("o/bad"));
+}
+
+TEST_F(OvmsView, AFileSaysThroughWhichModelItCanBeHad) {
+  RefRecord record = hub("o/m", {{"d/f", "bytes"}});
+  const auto home_of = [&](const View& view) {
+    return std::get<BlobContent>((*view.tree->find("o/m/d/f"))->content()).home;
+  };
+  const View shown = view({record});
+  EXPECT_EQ(*home_of(shown), *BlobHome::of(record));
+  EXPECT_EQ(home_of(shown)->origin, "https://hub.example o/m");
+  record.origin = "https://mirror.example o/m";
+  const View moved = view({record}, shown.tree.get());
+  EXPECT_EQ(home_of(moved)->origin, "https://mirror.example o/m") << "no old origin is kept";
+  const View model = view({ollama("m:t", "ollama://m:t")});
+  const NodePtr gguf = *model.tree->find("library/m:t/m-t.gguf");
+  EXPECT_EQ(std::get<BlobContent>(gguf->content()).home->name, "m:t");
 }
 
 TEST_F(OvmsView, OllamaModelsHaveAGgufAndAGraph) {

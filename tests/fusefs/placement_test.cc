@@ -49,15 +49,15 @@ TEST(Placement, PathsOfEachKindOfName) {
   }
 }
 
-TEST(Placement, OnlyCompleteRefs) {
-  std::vector<RefRecord> records{hub_record("a/b", {})};
+TEST(Placement, WhateverTheStateOfTheRef) {
+  std::vector<RefRecord> records{ollama_record("m:t", "ollama://h/n/m:t", {})};
   for (const RefState state : {RefState::kAbsent, RefState::kPartial, RefState::kDamaged}) {
     records[0].state = state;
     for (const Layout layout : {Layout::kOvms, Layout::kOllama}) {
-      const Place place = place_of(records, "a/b", layout);
-      EXPECT_THAT(place.path, IsEmpty());
-      EXPECT_THAT(place.left_out,
-                  HasSubstr(state == RefState::kDamaged ? "damaged" : "not complete"));
+      const Place place = place_of(records, "m:t", layout);
+      EXPECT_EQ(place.path,
+                layout == Layout::kOvms ? "m:t" : "manifests/registry.ollama.ai/library/m/t");
+      EXPECT_THAT(place.left_out, IsEmpty());
     }
   }
 }
