@@ -34,15 +34,27 @@ class Scenario:
             bench_line += f", {self.size / run.seconds / 1e9:.3f} GB/s"
         self.bench.say(bench_line)
 
+    def settle(self):
+        """The same start for every contender, whoever came before it."""
+        self.bench.registry.warm()
+        measure.settle(self.folder, self.size)
+
+    @staticmethod
+    def in_turn(number, *contenders):
+        """Runs all, another one first in each round."""
+        first = number % len(contenders)
+        for contender in contenders[first:] + contenders[:first]:
+            contender()
+
     def pull(self, name, port, model, *options):
         shutil.rmtree(self.castool.store, ignore_errors=True)
-        measure.settle(self.folder, self.size)
+        self.settle()
         self.note(name, measure.command(
             [self.castool.binary, "-q", "pull", "--insecure", *options,
              f"http://127.0.0.1:{port}/library/{model}:latest"], self.castool.environment))
 
     def download(self, name, words, output):
-        measure.settle(self.folder, self.size)
+        self.settle()
         run = measure.command(words)
         if output.stat().st_size != self.size:
             raise SystemExit(f"{name} left {output.stat().st_size} bytes")
@@ -95,11 +107,13 @@ class OneBlob(Scenario):
     def round(self, number):
         output = self.folder / "out"
         url = f"{self.nginx.url}/v2/library/one/blobs/sha256:{self.hex}"
-        self.pull("castool pull", self.nginx.port, "one")
-        self.download("curl -o", ["curl", "-s", "-o", output, url], output)
-        self.download("aria2c -x16 -s16", self.aria2c(url), output)
-        self.download("aria2c -x16 -s16 --checksum",
-                      self.aria2c(url, f"--checksum=sha-256={self.hex}"), output)
+        checksum = f"--checksum=sha-256={self.hex}"
+        self.in_turn(
+            number,
+            lambda: self.pull("castool pull", self.nginx.port, "one"),
+            lambda: self.download("curl -o", ["curl", "-s", "-o", output, url], output),
+            lambda: self.download("aria2c -x16 -s16", self.aria2c(url), output),
+            lambda: self.download("aria2c -x16 -s16 --checksum", self.aria2c(url, checksum), output))
         measure.read(self.blob)
         self.note("SHA-256, one core, warm file",
                   measure.command(["openssl", "dgst", "-sha256", self.blob]))
@@ -154,8 +168,9 @@ class FourBlobs(Scenario):
         self.nginx = bench.nginx()
 
     def round(self, number):
-        self.pull("castool pull, four blobs", self.nginx.port, "four")
-        self.pull("castool pull, one blob", self.nginx.port, "single")
+        self.in_turn(number,
+                     lambda: self.pull("castool pull, four blobs", self.nginx.port, "four"),
+                     lambda: self.pull("castool pull, one blob", self.nginx.port, "single"))
 
     def targets(self):
         return [at_least("four blobs / one blob",
