@@ -108,7 +108,7 @@ Ino InoMaker::make(std::string_view path, std::string_view what) {
     const base::Digest digest = hash.finish();
     Ino ino = 0;
     for (std::size_t i = 0; i < sizeof ino; ++i) ino = ino << 8 | digest.bytes()[i];
-    ino >>= 1;
+    ino >>= 64 - kVariantShift;
     if (ino > kRootIno && taken_.insert(ino).second) return ino;
   }
 }

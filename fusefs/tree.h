@@ -30,17 +30,10 @@
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "fusefs/node_id.h"
 
 namespace castool::fusefs {
 
-using Ino = std::uint64_t;  // st_ino; its top bit is clear
-inline constexpr Ino kRootIno = 1;
-// What the kernel calls a node. A file has two: one that is read through the daemon and the page
-// cache, and one that the kernel reads by itself, because a node cannot be both while it is open.
-using NodeId = std::uint64_t;
-inline constexpr NodeId kNativeBit = NodeId{1} << 63;
-[[nodiscard]] constexpr Ino ino_of(NodeId id) { return id & ~kNativeBit; }
-[[nodiscard]] constexpr bool is_native(NodeId id) { return (id & kNativeBit) != 0; }
 // Linux has no longer names, and one in a listing corrupted kernel memory (CVE-2026-31694).
 inline constexpr std::size_t kMaxNameBytes = 255;
 
@@ -124,7 +117,7 @@ class Node {
   mutable std::atomic<const Children*> children_{nullptr};
 };
 
-// Names for nodes. An id is 63 bits of sha256 over what the node is, never 0 or the root's, and a
+// Names for nodes. An id is 60 bits of sha256 over what the node is, never 0 or the root's, and a
 // collision within one maker is hashed again.
 class InoMaker {
  public:
