@@ -216,7 +216,8 @@ HttpClient::State::Attempt HttpClient::State::follow(const Call& call, Hop hop, 
       if (!next) return give_up(std::move(next).error());
       const auto target = origin_of(next->url);
       const bool leaves = !target || !(*target == *origin);
-      if (!leaves || call.options.redirects == Redirects::kFollow) {
+      if (call.options.redirects == Redirects::kFollow ||
+          (call.options.redirects == Redirects::kStopCrossOrigin && !leaves)) {
         if (leaves) headers = without_credentials(headers);
         hop = *std::move(next);
         // The body of a redirect may have reached the receiver.

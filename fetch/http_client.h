@@ -32,9 +32,10 @@ struct Credential {
 };
 
 enum class Redirects {
-  kFollow,          // to the end
-  kStopCrossOrigin  // give the 3xx that leaves the origin to the caller (its headers carry
-                    // metadata)
+  kFollow,           // to the end
+  kStopCrossOrigin,  // give the 3xx that leaves the origin to the caller (its headers carry
+                     // metadata)
+  kStop              // give the first 3xx to the caller
 };
 
 // When nobody answers at all.
@@ -58,7 +59,7 @@ struct HttpResponse {
   ResponseHead head;
   std::string body;
   std::string final_url;          // where the answer came from, after redirects
-  std::optional<Hop> stopped_at;  // kStopCrossOrigin: where the 3xx leads, absolute and checked
+  std::optional<Hop> stopped_at;  // not followed: where the 3xx leads, absolute, checked
 };
 
 class HttpClient {

@@ -190,6 +190,21 @@ Result<fetch::BlobAddress> HubClient::locate(const HubFile& file, std::stop_toke
                     fmt::format("too many redirects for '{}'", printable(file.path)));
 }
 
+Status HubClient::authorise(const HubFile& file, std::stop_token stop) const {
+  fetch::HttpRequest request;
+  request.method = fetch::Method::kHead;
+  request.url = resolve_url(access_.endpoint, file.repo, file.commit, file.path);
+  fetch::FetchOptions options;
+  options.redirects = fetch::Redirects::kStop;
+  options.credential = &access_.credential;
+  CASTOOL_ASSIGN(const auto response, http_.fetch(request, options, stop));
+  // A redirect that names the commit is the Hub's own answer, to whoever may have the file; any
+  // other only leads to whom to ask.
+  const bool leads_on = response.stopped_at && !response.head.headers.get("X-Repo-Commit");
+  CASTOOL_RETURN_IF_ERROR(leads_on ? locate(file, std::move(stop)) : address_from(response, file));
+  return base::ok();
+}
+
 Result<fetch::BlobAddress> HubClient::address_from(const fetch::HttpResponse& response,
                                                    const HubFile& file) const {
   fetch::BlobAddress address;

@@ -57,6 +57,8 @@ class HubClient {
   // carries the credential. kDigestMismatch when the answer contradicts the tree.
   [[nodiscard]] base::Result<fetch::BlobAddress> locate(const HubFile& file,
                                                         std::stop_token stop) const;
+  // Whether this caller may have the file: the answer about it, in one request where that is one.
+  [[nodiscard]] base::Status authorise(const HubFile& file, std::stop_token stop) const;
   // The file's bytes, unchecked.
   [[nodiscard]] base::Status read(const HubFile& file, const std::function<base::Status()>& restart,
                                   const fetch::HttpClient::BodySink& sink,

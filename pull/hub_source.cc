@@ -51,8 +51,7 @@ class HubModelSource final : public ModelSource {
   }
 
   Status authorise(const RemoteFile& file, std::stop_token stop) override {
-    CASTOOL_RETURN_IF_ERROR(client_->locate(hub_file(file), stop));
-    return base::ok();
+    return client_->authorise(hub_file(file), std::move(stop));
   }
 
   std::shared_ptr<fetch::AddressBook> addresses(const RemoteFile& file) override {

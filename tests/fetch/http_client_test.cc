@@ -117,6 +117,17 @@ TEST_F(HttpClientTest, StopsAtARedirectThatLeavesTheOrigin) {
   EXPECT_EQ(response->stopped_at->reach, Reach::kPublicOnly);
 }
 
+TEST_F(HttpClientTest, StopsAtTheFirstRedirectWhenAsked) {
+  ScriptedTransport transport({redirect(307, "/same").with("X-Repo-Commit", "c")});
+  FetchOptions options;
+  options.redirects = Redirects::kStop;
+  const auto response = fetch(transport, "https://hub.example/a", options);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->head.headers.get("X-Repo-Commit"), "c");
+  ASSERT_TRUE(response->stopped_at);
+  EXPECT_EQ(response->stopped_at->url, "https://hub.example/same");
+}
+
 TEST_F(HttpClientTest, RefusesBadRedirectsEvenWhenItWouldNotFollow) {
   for (const char* location : {"http://hub.example/", "https://127.0.0.1/", "file:///etc/passwd"}) {
     ScriptedTransport transport({redirect(302, location)});

@@ -162,8 +162,10 @@ FakeAnswer FakeOrigins::resolve(const std::string& target) {
   }
   const std::string hex = sha256_hex(file->second.bytes);
   cdn_files_[hex] = file->second.bytes;
-  if (!file->second.lfs) return redirect(307, "/direct/" + hex + "?etag=%22x%22");
-  FakeAnswer answer = redirect(302, sign(hex));
+  FakeAnswer answer = file->second.lfs ? redirect(302, sign(hex))
+                                       : redirect(307, "/direct/" + hex + "?etag=%22x%22");
+  answer.headers.add("X-Repo-Commit", repo->second.commit);
+  if (!file->second.lfs) return answer;
   answer.headers.add("X-Linked-Size", std::to_string(file->second.bytes.size()));
   answer.headers.add("X-Linked-Etag", "\"" + hex + "\"");
   return answer;

@@ -79,6 +79,33 @@ TEST_F(HubPull, AgainAsksThreeQuestionsAndTransfersNothing) {
   EXPECT_EQ(second->bytes_reused, second->bytes);
 }
 
+TEST_F(HubPull, AgainAsksThreeQuestionsAlsoAboutSmallFilesOnly) {
+  fake_.repos["acme/model"].files = {{"config.json", {"{}", false}}, {"README.md", {"#", false}}};
+  ASSERT_TRUE(pull_text("acme/model"));
+  start_network();
+  ASSERT_TRUE(pull_text("acme/model"));
+  EXPECT_EQ(network_->requests().size(), 3u);
+}
+
+TEST_F(HubPull, BelievesNoMirrorThatAnotherHubWouldAllowAFile) {
+  fake_.repos["acme/model"].files = {{"weights.bin", {weights_, true}}};
+  ASSERT_TRUE(pull_text("acme/model"));
+  ASSERT_TRUE(refs_->remove("acme/model"));
+  fake_.before = [](const fetch::HttpRequest& request) -> std::optional<FakeAnswer> {
+    FakeAnswer answer;
+    if (request.url.starts_with("https://huggingface.co")) {
+      answer.status = 403;
+      answer.headers.add("X-Error-Code", "GatedRepo");
+      return answer;
+    }
+    if (request.url.find("/resolve/") == std::string::npos) return std::nullopt;
+    answer.status = 302;
+    answer.headers.add("Location", "https://huggingface.co/acme/model/resolve/main/weights.bin");
+    return answer;
+  };
+  EXPECT_EQ(pull_text("acme/model").error().code, Code::kGated);
+}
+
 TEST_F(HubPull, AsksForNoEmptyFileAndForEachContentOnce) {
   ASSERT_TRUE(pull_text("acme/model"));
   int json = 0;
