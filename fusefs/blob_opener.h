@@ -36,8 +36,8 @@ class BlobOpener {
   [[nodiscard]] virtual base::Result<OpenedBlob> open(const base::Digest& digest) = 0;
   // Whether open() would give a blob without checks that is worth leaving to the kernel. Cheap.
   [[nodiscard]] virtual bool needs_no_look(const base::Digest& digest) = 0;
-  // A check found the blob wrong.
-  virtual void found_damaged(const base::Digest& digest, const base::Error& error) = 0;
+  // A check found the blob wrong. Another file of that name, which came since, is left alone.
+  virtual void found_damaged(const cas::Blob& blob, const base::Error& error) = 0;
   [[nodiscard]] virtual base::Result<BlobStatus> status(const base::Digest& digest) = 0;
   // Of the file system that holds the blobs.
   [[nodiscard]] virtual base::Result<struct statvfs> space() = 0;

@@ -6,12 +6,13 @@
 //   shown;
 //      an open file keeps its bytes until it is released.
 //   2. One node id has one content for the life of the mount, and is open either through the page
-//      cache or natively (native_files.h), not both at once. A file that becomes fit for the latter
-//      gets another id at its next look-up; who has it open goes on with the old one.
+//      cache or natively (native_files.h), not both at once. A file that becomes fit for the
+//      latter, or that arrives, gets another id at its next look-up; who has it open goes on with
+//      the old one.
 //   3. What may change (a directory above the models, a name in one, a file's id) is cached by the
 //   kernel for
 //      kVolatileSeconds at most; everything else never changes and is cached long. So the mount
-//      sends no invalidations, and cannot get into the deadlocks that they bring.
+//      never makes names invalid, and cannot get into the deadlocks that this brings.
 //
 // Thread rule: every member is safe from any thread. No lock is held over I/O, and never two at
 // once.
@@ -29,31 +30,17 @@
 #include <unordered_map>
 #include <vector>
 
-#include <tl/expected.hpp>
-
 #include "base/log.h"
 #include "base/mutex.h"
-#include "fusefs/blob_opener.h"
-#include "fusefs/native_files.h"
-#include "fusefs/open_file.h"
+#include "fusefs/answer.h"
+#include "fusefs/known_nodes.h"
+#include "fusefs/open_files.h"
 #include "fusefs/tree.h"
 
 namespace castool::fusefs {
 
 inline constexpr double kVolatileSeconds = 0.2;
 inline constexpr double kFixedSeconds = 3600;
-
-// A value or the errno of a FUSE reply.
-struct Errno {
-  int value = 0;
-};
-template <class T>
-class [[nodiscard]] Answer : public tl::expected<T, Errno> {
- public:
-  using tl::expected<T, Errno>::expected;
-  Answer(Errno e) : tl::expected<T, Errno>(tl::unexpect, e) {}
-  Answer(tl::unexpected<Errno> e) : tl::expected<T, Errno>(e) {}
-};
 
 // What a LOOKUP gives. A null node is a name that is not there, which may be cached too.
 struct Entry {
@@ -76,8 +63,7 @@ class ModelFs {
     gid_t gid = 0;
   };
 
-  // `native` is null where the kernel cannot read files by itself.
-  ModelFs(TreePtr tree, BlobOpener& blobs, NativeFiles* native, Owner owner, base::Log& log);
+  ModelFs(TreePtr tree, const FileParts& parts, Owner owner, base::Log& log);
 
   // Shows another tree from now on.
   void replace(TreePtr tree);
@@ -89,15 +75,11 @@ class ModelFs {
   Answer<Entry> getattr(NodeId id);
   [[nodiscard]] struct stat stat_of(const Node& node) const;
 
-  // How a file was opened: by the page cache, or natively under the kernel's number for the blob.
-  struct OpenedFile {
-    std::optional<std::int32_t> native;
-  };
-  // EROFS for every mode but reading; ESTALE when the id is a native one and the blob is not fit
-  // for that any more: the kernel then looks the name up again. Each success is released once.
-  Answer<OpenedFile> open(NodeId id, int flags);
-  Answer<Slice> read(NodeId id, std::uint64_t offset, std::size_t size);
-  void release(NodeId id);
+  // EROFS for every mode but reading, else OpenFiles::open().
+  void open(NodeId id, int flags, OpenFiles::OpenDone done);
+  void release(NodeId id) { files_.release(id); }
+  // Reading what is open.
+  [[nodiscard]] OpenFiles& files() { return files_; }
 
   struct OpenedDirectory {
     std::uint64_t handle = 0;
@@ -120,37 +102,20 @@ class ModelFs {
   [[nodiscard]] std::size_t open_files() const;
 
  private:
-  struct Known {
-    NodePtr node;
-    std::uint64_t count = 0;
-  };
-  struct Opened {
-    std::shared_ptr<const OpenFile> file;
-    std::uint64_t count = 0;
-    std::optional<std::int32_t> native;
-  };
-
-  OpenedFile keep_open(NodeId id, Opened fresh);
-  [[nodiscard]] NodePtr known(NodeId id) const;
   Answer<NodePtr> resolve(NodeId id) const;
   Answer<NodePtr> resolve_directory(NodeId id) const;
-  Answer<std::shared_ptr<const OpenFile>> open_content(const Node& node);
   [[nodiscard]] bool may_be_native(const Node& node) const;
-  [[nodiscard]] bool is_native_now(const Node& node) const;
-  [[nodiscard]] std::optional<std::int32_t> make_native(const OpenFile& file);
-  Errno content_failure(const Node& node, const base::Error& error);
+  [[nodiscard]] NodeId node_of(const Node& file) const;
+  Answer<BlobStatus> status_of(const Node& file);
 
-  BlobOpener& blobs_;
-  NativeFiles* const native_;
+  const FileParts parts_;
   const Owner owner_;
   base::Log& log_;
 
   mutable base::Mutex tree_mutex_;
   TreePtr tree_ CASTOOL_GUARDED_BY(tree_mutex_);
-  mutable base::Mutex nodes_mutex_;
-  std::unordered_map<NodeId, Known> nodes_ CASTOOL_GUARDED_BY(nodes_mutex_);
-  mutable base::Mutex files_mutex_;
-  std::unordered_map<NodeId, Opened> files_ CASTOOL_GUARDED_BY(files_mutex_);
+  KnownNodes nodes_;
+  OpenFiles files_;
   mutable base::Mutex listings_mutex_;
   std::uint64_t next_handle_ CASTOOL_GUARDED_BY(listings_mutex_) = 1;
   std::unordered_map<std::uint64_t, NodePtr> listings_ CASTOOL_GUARDED_BY(listings_mutex_);

@@ -16,10 +16,13 @@
 
 #include <fmt/format.h>
 
+#include "base/mutex.h"
+#include "fusefs/fuse_control.h"
 #include "fusefs/fuse_device.h"
 #include "fusefs/model_fs.h"
 #include "fusefs/mount_table.h"
 #include "fusefs/native_files.h"
+#include "fusefs/notifier.h"
 #include "fusefs/session.h"
 #include "fusefs/store_blobs.h"
 #include "fusefs/views/view.h"
@@ -80,9 +83,12 @@ void raise_read_ahead(dev_t device) {
 
 class FuseMount final : public Mount {
  public:
-  FuseMount(MountOptions options, cas::Store& store, cas::RefStore& refs, base::Log& log)
+  FuseMount(MountOptions options, cas::Store& store, cas::RefStore& refs, BlobFiller* filler,
+            base::Clock& clock, base::Log& log)
       : options_(std::move(options)),
         refs_(refs),
+        filler_(filler),
+        clock_(clock),
         log_(log),
         blobs_(store, options_.trust),
         manifests_(std::make_shared<StoreManifests>(store)) {}
@@ -99,9 +105,10 @@ class FuseMount final : public Mount {
     CASTOOL_ASSIGN(base::UniqueFd device,
                    mount_device({options_.directory, options_.source_name, options_.allow_other}));
     native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
-    fs_.emplace(view_of(records_, nullptr), blobs_, &*native_,
+    fs_.emplace(view_of(records_, nullptr), FileParts{blobs_, &*native_, filler_, &notifier_},
                 ModelFs::Owner{options_.uid, options_.gid}, log_);
-    auto session = Session::serve(std::move(device), *fs_, log_, stack_depth_for(store));
+    auto session =
+        Session::serve(std::move(device), {*fs_, notifier_, log_, clock_, stack_depth_for(store)});
     if (!session) {
       static_cast<void>(unmount_device(options_.directory, Detach::kLazy));
       return base::failure(std::move(session));
@@ -109,6 +116,7 @@ class FuseMount final : public Mount {
     session_ = *std::move(session);
     CASTOOL_ASSIGN(device_, first_listing(options_.directory));
     raise_read_ahead(device_);
+    take_control();
     native_->probe();
     watching_ = std::jthread([this](std::stop_token stop) { follow(stop); });
     return base::ok();
@@ -122,6 +130,21 @@ class FuseMount final : public Mount {
   }
 
  private:
+  void take_control() {
+    auto control = FuseControl::open(device_);
+    const std::uint32_t known = control ? control->max_background().value_or(0) : 0;
+    session_->set_max_background(known != 0 ? known : unprivileged_max_background());
+    if (!control) return log_.debug("no way to end the connection: {}", control.error().text());
+    const base::MutexLock lock(control_mutex_);
+    control_ = *std::move(control);
+  }
+
+  // For when the kernel does not come back to us.
+  void abort_connection() {
+    const base::MutexLock lock(control_mutex_);
+    if (control_) control_->abort();
+  }
+
   // Unmounts if the mount is still ours to unmount, and answers what came in before.
   void finish() {
     const auto mounted = current_mount_at(options_.directory);
@@ -178,13 +201,18 @@ class FuseMount final : public Mount {
 
   const MountOptions options_;
   cas::RefStore& refs_;
+  BlobFiller* const filler_;
+  base::Clock& clock_;
   base::Log& log_;
+  base::Mutex control_mutex_;
+  std::optional<FuseControl> control_ CASTOOL_GUARDED_BY(control_mutex_);
   StoreBlobs blobs_;
   std::shared_ptr<const StoreManifests> manifests_;
   dev_t device_ = 0;  // of the mount; 0 until it answered once
   std::unique_ptr<cas::RefWatch> watch_;
   std::vector<cas::NamedRecord> records_;  // of the watching thread once it runs
   std::optional<KernelFiles> native_;
+  Notifier notifier_{clock_, log_, [this] { abort_connection(); }};
   std::optional<ModelFs> fs_;
   std::unique_ptr<Session> session_;
   std::jthread watching_;
@@ -193,11 +221,11 @@ class FuseMount final : public Mount {
 }  // namespace
 
 Result<std::unique_ptr<Mount>> Mount::start(const MountOptions& options, cas::Store& store,
-                                            cas::RefStore& refs, BlobFiller*, base::Clock&,
-                                            base::Log& log) {
+                                            cas::RefStore& refs, BlobFiller* filler,
+                                            base::Clock& clock, base::Log& log) {
   MountOptions checked = options;
   CASTOOL_ASSIGN(checked.directory, check_directory(options, store));
-  auto mount = std::make_unique<FuseMount>(std::move(checked), store, refs, log);
+  auto mount = std::make_unique<FuseMount>(std::move(checked), store, refs, filler, clock, log);
   CASTOOL_RETURN_IF_ERROR(mount->start(store));
   return std::unique_ptr<Mount>(std::move(mount));
 }

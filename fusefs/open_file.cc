@@ -1,9 +1,6 @@
 #include "fusefs/open_file.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -27,22 +24,9 @@ base::Result<std::shared_ptr<const OpenFile>> OpenFile::open(BlobOpener& blobs,
     error.digest = file->digest().text();
     return error;
   }
-  if (mapping == Mapping::kWherePossible) file->map();
+  if (mapping == Mapping::kWherePossible) file->mapped_ = MappedBytes(file->fd(), size);
+  file->bytes_ = file->mapped_.data();
   return std::shared_ptr<const OpenFile>(std::move(file));
-}
-
-OpenFile::~OpenFile() {
-  if (mapped_ != nullptr) ::munmap(mapped_, static_cast<std::size_t>(size_));
-}
-
-// Replying from a mapping was measured a third faster than pread into a buffer, and than splice; a
-// file system without mmap is read with pread.
-void OpenFile::map() {
-  if (size_ == 0 || size_ > std::numeric_limits<std::size_t>::max() / 2) return;
-  void* at = ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ, MAP_SHARED, fd(), 0);
-  if (at == MAP_FAILED) return;
-  mapped_ = at;
-  bytes_ = static_cast<const std::byte*>(at);
 }
 
 base::Status OpenFile::check(std::uint64_t offset, std::size_t size) const {
@@ -56,6 +40,7 @@ Slice OpenFile::slice(std::shared_ptr<const OpenFile> file, std::uint64_t offset
   if (offset < file->size_)
     slice.size = static_cast<std::size_t>(std::min<std::uint64_t>(size, file->size_ - offset));
   slice.offset = offset;
+  slice.digest = file->digest();
   if (file->blob_.blob) slice.fd = file->fd();
   if (file->bytes_ != nullptr && slice.size > 0) slice.data = file->bytes_ + offset;
   slice.owner = std::move(file);

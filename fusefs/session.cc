@@ -44,15 +44,27 @@ bool watch(int epoll, int fd, std::uint32_t events) {
   return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+// All pages of a node. One that the kernel does not know has none.
+base::Status drop_pages(fuse_session* session, NodeId id) {
+  const int failed = ::fuse_lowlevel_notify_inval_inode(session, id, 0, 0);
+  if (failed == 0 || failed == -ENOENT) return base::ok();
+  return base::errno_error(-failed, "notification");
+}
+
 }  // namespace
 
 void Session::Destroy::operator()(fuse_session* session) const noexcept {
   ::fuse_session_destroy(session);
 }
 
-base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, ModelFs& fs,
-                                                      base::Log& log, std::uint32_t stack_depth) {
-  std::unique_ptr<Session> session(new Session(fs, log, stack_depth));
+Session::Session(const Parts& parts) : parts_(parts) {
+  context_.fs = &parts.fs;
+  context_.log = &parts.log;
+  context_.stack_depth = parts.stack_depth;
+}
+
+base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, const Parts& parts) {
+  std::unique_ptr<Session> session(new Session(parts));
   std::string name = "castool";
   std::array<char*, 2> argv{name.data(), nullptr};
   fuse_args args{1, argv.data(), 0};
@@ -67,6 +79,7 @@ base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, Mod
   session->device_ = device.release();
   CASTOOL_RETURN_IF_ERROR(watch_init(*session->session_, session->device_));
   CASTOOL_RETURN_IF_ERROR(session->start_threads());
+  parts.notifier.start([raw = session->session_.get()](NodeId id) { return drop_pages(raw, id); });
   return session;
 }
 
@@ -135,10 +148,28 @@ bool Session::wait_ended(std::stop_token stop) {
   return ended_;
 }
 
+void Session::set_max_background(std::uint32_t most) {
+  context_.most_waiting = std::size_t{most} * 3 / 4;
+}
+
 void Session::stop() {
   if (threads_.empty()) return;
+  bool ended = false;
+  {
+    const base::MutexLock lock(mutex_);
+    ended = ended_;
+  }
+  PendingReads& waiting = parts_.fs.files().waiting();
+  // The threads go on meanwhile: who gets what he waits for may ask for more.
+  const auto time = std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      parts_.clock.scaled(kDrainTime));
+  if (!ended && !waiting.wait_until_none(std::chrono::steady_clock::now() + time))
+    context_.log->warn("{} reads of what has not arrived end with an error", waiting.size());
+  waiting.close();
   end();
   threads_.clear();
+  parts_.notifier.stop();
+  parts_.fs.files().close();
 }
 
 }  // namespace castool::fusefs

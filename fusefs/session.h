@@ -3,21 +3,25 @@
 // decide nothing.
 //
 // Thread rule: every member is safe from any thread. Requests are answered by the threads that took
-// them: every answer takes local work only.
+// them, with local work only; reads of what is not there yet by whoever brings it.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <limits>
 #include <memory>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "fusefs/model_fs.h"
+#include "fusefs/notifier.h"
 
 struct fuse_session;
 
@@ -29,14 +33,23 @@ struct SessionContext {
   base::Log* log = nullptr;
   std::uint32_t stack_depth = 1;       // of the file systems below, for native files
   std::atomic<std::uint64_t> init{0};  // the number of the INIT request, while it is answered
+  // With so many reads that wait, the kernel's read-ahead is refused: it would soon let everybody
+  // wait.
+  std::atomic<std::size_t> most_waiting{std::numeric_limits<std::size_t>::max()};
 };
 
 class Session {
  public:
-  // Starts to serve. `fs` and `log` outlive the session. `stack_depth`: native_files.h.
+  struct Parts {
+    ModelFs& fs;
+    Notifier& notifier;
+    base::Log& log;
+    base::Clock& clock;
+    std::uint32_t stack_depth = 1;  // native_files.h
+  };
+  // Starts to serve, and the notifier to send. The parts outlive the session.
   [[nodiscard]] static base::Result<std::unique_ptr<Session>> serve(base::UniqueFd device,
-                                                                    ModelFs& fs, base::Log& log,
-                                                                    std::uint32_t stack_depth);
+                                                                    const Parts& parts);
   // Stops and closes the connection: what is still open on a detached mount gets ENOTCONN.
   ~Session();
   Session(const Session&) = delete;
@@ -45,7 +58,10 @@ class Session {
   // Waits until the kernel ended the connection (unmounted or aborted) or `stop` is requested; true
   // for the former.
   bool wait_ended(std::stop_token stop);
-  // Answers what has come in and ends the threads; bounded even while requests keep coming.
+  // What the kernel lets be unanswered of the requests that nobody waits for directly.
+  void set_max_background(std::uint32_t most);
+  // Answers what has come in and ends the threads; bounded even while requests keep coming. Reads
+  // that wait for their bytes get a little time for it, then EIO.
   void stop();
 
  private:
@@ -53,13 +69,13 @@ class Session {
     void operator()(fuse_session* session) const noexcept;
   };
 
-  Session(ModelFs& fs, base::Log& log, std::uint32_t stack_depth)
-      : context_{&fs, &log, stack_depth, {}} {}
+  explicit Session(const Parts& parts);
   base::Status start_threads();
   void work();
   bool wait_for_request(int epoll);
   void end();
 
+  const Parts parts_;
   SessionContext context_;
   std::unique_ptr<fuse_session, Destroy> session_;
   int device_ = -1;         // owned by session_

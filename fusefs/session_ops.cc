@@ -1,10 +1,7 @@
 #include "fusefs/session_ops.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +9,7 @@
 
 #include "fusefs/session.h"
 #include "fusefs/session_init.h"
+#include "fusefs/session_reads.h"
 
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
@@ -84,9 +82,7 @@ constexpr std::uint32_t kKeepCache = 1U << 1;
 constexpr std::uint32_t kNoFlush = 1U << 5;
 constexpr std::uint32_t kPassthrough = 1U << 7;
 
-void on_open(fuse_req_t req, fuse_ino_t id, fuse_file_info* info) noexcept {
-  ModelFs& fs = fs_of(req);
-  const auto opened = fs.open(id, info->flags);
+void reply_open(fuse_req_t req, ModelFs& fs, NodeId id, const Answer<OpenedFile>& opened) {
   if (!opened) return reply_error(req, opened.error());
   OpenReply reply;
   reply.flags = kNoFlush | (opened->native ? kPassthrough : kKeepCache);
@@ -95,50 +91,15 @@ void on_open(fuse_req_t req, fuse_ino_t id, fuse_file_info* info) noexcept {
     fs.release(id);
 }
 
+void on_open(fuse_req_t req, fuse_ino_t id, fuse_file_info* info) noexcept {
+  ModelFs& fs = fs_of(req);
+  fs.open(id, info->flags,
+          [req, &fs, id](const Answer<OpenedFile>& opened) { reply_open(req, fs, id, opened); });
+}
+
 void on_release(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) noexcept {
   fs_of(req).release(ino);
   ::fuse_reply_err(req, 0);
-}
-
-void log_failed_read(fuse_req_t req, const Slice& slice, int error) {
-  context_of(req).log->error("read of {} at {} failed: errno {}", slice.owner->digest().text(),
-                             slice.offset, error);
-}
-
-// A reply never is short before the end of the file: all of it or EIO.
-void reply_from_descriptor(fuse_req_t req, const Slice& slice) {
-  const auto bytes = std::make_unique_for_overwrite<char[]>(slice.size);
-  std::size_t done = 0;
-  while (done < slice.size) {
-    const ssize_t got = ::pread(slice.fd, bytes.get() + done, slice.size - done,
-                                static_cast<off_t>(slice.offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      log_failed_read(req, slice, got < 0 ? errno : EIO);
-      return reply_error(req, Errno{EIO});
-    }
-    done += static_cast<std::size_t>(got);
-  }
-  ::fuse_reply_buf(req, bytes.get(), slice.size);
-}
-
-void on_read(fuse_req_t req, fuse_ino_t ino, std::size_t size, off_t offset,
-             fuse_file_info*) noexcept {
-  const auto slice = fs_of(req).read(ino, static_cast<std::uint64_t>(offset), size);
-  if (!slice) return reply_error(req, slice.error());
-  if (slice->size == 0) {
-    ::fuse_reply_buf(req, nullptr, 0);
-    return;
-  }
-  if (slice->data == nullptr) return reply_from_descriptor(req, *slice);
-  // When the disk fails under the mapping the kernel cannot copy, and ends the request with EIO.
-  // The request is gone after the call, so what the log needs is taken before.
-  base::Log& log = *context_of(req).log;
-  const int sent = ::fuse_reply_buf(req, reinterpret_cast<const char*>(slice->data), slice->size);
-  if (sent < 0 && delivered(sent)) {
-    log.error("read of {} at {} failed: errno {}", slice->owner->digest().text(), slice->offset,
-              -sent);
-  }
 }
 
 void on_opendir(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {

@@ -1,5 +1,7 @@
 #include "fusefs/store_blobs.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -14,6 +16,13 @@ base::Error not_stored(const base::Digest& digest) {
                                        "pull the model again");
   error.digest = digest.text();
   return error;
+}
+
+bool same_file(int one, int other) {
+  struct stat a {};
+  struct stat b {};
+  return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+         a.st_ino == b.st_ino;
 }
 
 }  // namespace
@@ -85,15 +94,17 @@ void StoreBlobs::check_in_turn(const std::stop_token& stop) {
     }
     const base::Status status = next ? next->check_all(stop) : base::ok();
     if (!status && status.error().code == base::Code::kDigestMismatch)
-      found_damaged(next->blob().digest, status.error());
+      found_damaged(next->blob(), status.error());
     const base::MutexLock lock(mutex_);
     waiting_.erase(waiting_.begin());
   }
 }
 
-void StoreBlobs::found_damaged(const base::Digest& digest, const base::Error& error) {
+void StoreBlobs::found_damaged(const cas::Blob& blob, const base::Error& error) {
+  const auto now = store_.find(blob.digest);
+  if (now && (!*now || !same_file((*now)->fd.get(), blob.fd.get()))) return;
   store_.log().error("{}", error.text());
-  const base::Status moved = store_.quarantine(digest);
+  const base::Status moved = store_.quarantine(blob.digest);
   if (!moved) store_.log().error("cannot move it to quarantine: {}", moved.error().text());
 }
 

@@ -26,7 +26,7 @@ class StoreBlobs final : public BlobOpener {
 
   base::Result<OpenedBlob> open(const base::Digest& digest) override;
   [[nodiscard]] bool needs_no_look(const base::Digest& digest) override;
-  void found_damaged(const base::Digest& digest, const base::Error& error) override;
+  void found_damaged(const cas::Blob& blob, const base::Error& error) override;
   base::Result<BlobStatus> status(const base::Digest& digest) override;
   base::Result<struct statvfs> space() override;
 

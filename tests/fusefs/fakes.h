@@ -62,7 +62,7 @@ class FakeBlobs final : public BlobOpener {
     return opened;
   }
   bool needs_no_look(const base::Digest&) override { return native_; }
-  void found_damaged(const base::Digest&, const base::Error&) override { ++damaged_; }
+  void found_damaged(const cas::Blob&, const base::Error&) override { ++damaged_; }
   [[nodiscard]] int damaged() const { return damaged_; }
   // What every blob opened from now on has to be checked with.
   void set_checks(std::shared_ptr<cas::CheckedBlob> checks) { checks_ = std::move(checks); }

@@ -1,9 +1,11 @@
 // A file system over blobs and manifests in memory, and short words to ask it.
 #pragma once
 
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -33,11 +35,22 @@ class ModelFsTest : public ::testing::Test {
     }
     return at;
   }
-  static std::string read(ModelFs& fs, Ino ino, std::uint64_t offset, std::size_t size) {
-    const auto slice = fs.read(ino, offset, size);
-    if (!slice) return "errno " + std::to_string(slice.error().value);
-    return slice->size == 0 ? std::string()
-                            : std::string(reinterpret_cast<const char*>(slice->data), slice->size);
+  // Another thread may answer, when it opens the same file first.
+  static Answer<OpenedFile> open(ModelFs& fs, NodeId id, int flags) {
+    const auto promise = std::make_shared<std::promise<Answer<OpenedFile>>>();
+    auto answer = promise->get_future();
+    fs.open(id, flags, [promise](const Answer<OpenedFile>& opened) { promise->set_value(opened); });
+    return answer.get();
+  }
+  static std::string read(ModelFs& fs, NodeId id, std::uint64_t offset, std::size_t size) {
+    auto answer = fs.files().read(id, offset, size);
+    if (!answer) return "errno " + std::to_string(answer.error().value);
+    const auto* slice = std::get_if<Slice>(&*answer);
+    return slice == nullptr ? "later" : bytes_of(*slice);
+  }
+  static std::string bytes_of(const Slice& slice) {
+    return slice.size == 0 ? std::string()
+                           : std::string(reinterpret_cast<const char*>(slice.data), slice.size);
   }
   static std::vector<std::string> list(ModelFs& fs, Ino ino) {
     const auto opened = fs.opendir(ino);

@@ -22,11 +22,11 @@ using ::testing::IsEmpty;
 using testing::ModelFsTest;
 
 TEST_F(ModelFsTest, LooksUpReadsAndForgets) {
-  ModelFs fs(tree_of({add("o/m", {{"d/f", "hello"}})}), blobs_, nullptr, {1, 2}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"d/f", "hello"}})}), {blobs_}, {1, 2}, log_);
   const Ino file = walk(fs, "o/m/d/f");
   ASSERT_NE(file, 0u);
   EXPECT_EQ(fs.known_nodes(), 4u);
-  ASSERT_TRUE(fs.open(file, O_RDONLY));
+  ASSERT_TRUE(open(fs, file, O_RDONLY));
   EXPECT_EQ(read(fs, file, 0, 100), "hello");
   EXPECT_EQ(read(fs, file, 2, 2), "ll");
   EXPECT_EQ(read(fs, file, 5, 2), "");
@@ -40,8 +40,7 @@ TEST_F(ModelFsTest, LooksUpReadsAndForgets) {
 }
 
 TEST_F(ModelFsTest, Attributes) {
-  ModelFs fs(tree_of({add("o/m", {{"f", std::string(5000, 'x')}}, 77)}), blobs_, nullptr, {11, 22},
-             log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", std::string(5000, 'x')}}, 77)}), {blobs_}, {11, 22}, log_);
   const auto file = fs.getattr(walk(fs, "o/m/f"));
   ASSERT_TRUE(file);
   EXPECT_EQ(file->attr_seconds, kFixedSeconds);
@@ -61,7 +60,7 @@ TEST_F(ModelFsTest, Attributes) {
 }
 
 TEST_F(ModelFsTest, CachingFollowsWhatMayChange) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), {blobs_}, {}, log_);
   const auto model = fs.lookup(walk(fs, "o"), "m");
   EXPECT_EQ(model->entry_seconds, kVolatileSeconds) << "the name may go";
   EXPECT_EQ(model->attr_seconds, kFixedSeconds) << "what it means never changes";
@@ -74,32 +73,32 @@ TEST_F(ModelFsTest, CachingFollowsWhatMayChange) {
 }
 
 TEST_F(ModelFsTest, EveryWayToWriteIsRefused) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), {blobs_}, {}, log_);
   const Ino file = walk(fs, "o/m/f");
   for (const int flags : {O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC, O_RDWR | O_APPEND}) {
-    const auto opened = fs.open(file, flags);
+    const auto opened = open(fs, file, flags);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().value, EROFS);
   }
-  EXPECT_EQ(fs.open(walk(fs, "o"), O_RDONLY).error().value, EISDIR);
+  EXPECT_EQ(open(fs, walk(fs, "o"), O_RDONLY).error().value, EISDIR);
   EXPECT_EQ(fs.open_files(), 0u);
 }
 
 TEST_F(ModelFsTest, WrongQuestions) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), {blobs_}, {}, log_);
   const Ino file = walk(fs, "o/m/f");
   EXPECT_EQ(fs.lookup(file, "x").error().value, ENOTDIR);
   EXPECT_EQ(fs.lookup(12345, "x").error().value, ESTALE);
   EXPECT_EQ(fs.lookup(kRootIno, std::string(256, 'x')).error().value, ENAMETOOLONG);
   EXPECT_EQ(fs.opendir(file).error().value, ENOTDIR);
-  EXPECT_EQ(fs.read(file, 0, 1).error().value, EBADF);
+  EXPECT_EQ(fs.files().read(file, 0, 1).error().value, EBADF);
   EXPECT_EQ(fs.list(77, kRootIno, 0).error().value, EBADF);
   fs.release(file);
   fs.forget(999, 1);
 }
 
 TEST_F(ModelFsTest, XattrsSayWhatAFileIs) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "hello"}})}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "hello"}})}), {blobs_}, {}, log_);
   const Ino file = walk(fs, "o/m/f");
   EXPECT_EQ(*fs.getxattr(file, "user.castool.sha256"),
             base::Sha256::of(std::string_view("hello")).hex());
@@ -124,30 +123,30 @@ TEST_F(ModelFsTest, AMissingOrWrongBlobIsEioAndSaysWhich) {
   const base::Digest cut = base::Sha256::of(std::string_view("other"));
   blobs_.remove(lost);
   blobs_.put_as(cut, "oth");
-  ModelFs fs(tree_of({record}), blobs_, nullptr, {}, log_);
-  EXPECT_EQ(fs.open(walk(fs, "o/m/f"), O_RDONLY).error().value, EIO);
+  ModelFs fs(tree_of({record}), {blobs_}, {}, log_);
+  EXPECT_EQ(open(fs, walk(fs, "o/m/f"), O_RDONLY).error().value, EIO);
   EXPECT_THAT(log_.text(), HasSubstr(lost.text()));
-  EXPECT_EQ(fs.open(walk(fs, "o/m/g"), O_RDONLY).error().value, EIO);
+  EXPECT_EQ(open(fs, walk(fs, "o/m/g"), O_RDONLY).error().value, EIO);
   EXPECT_THAT(log_.text(), HasSubstr(cut.text()));
   EXPECT_EQ(fs.open_files(), 0u);
   blobs_.put("hello");
-  EXPECT_TRUE(fs.open(walk(fs, "o/m/f"), O_RDONLY)) << "the next open tries again";
+  EXPECT_TRUE(open(fs, walk(fs, "o/m/f"), O_RDONLY)) << "the next open tries again";
 }
 
 TEST_F(ModelFsTest, ALostManifestHurtsItsModelOnly) {
   const RefRecord lost = add("o/lost", {{"f", "x"}});
   const RefRecord fine = add("o/fine", {{"f", "x"}});
   manifests_->remove(lost.manifest);
-  ModelFs fs(tree_of({lost, fine}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({lost, fine}), {blobs_}, {}, log_);
   EXPECT_EQ(fs.lookup(walk(fs, "o/lost"), "f").error().value, EIO);
   EXPECT_THAT(log_.text(), HasSubstr("cannot read 'lost'"));
   EXPECT_NE(walk(fs, "o/fine/f"), 0u);
 }
 
 TEST_F(ModelFsTest, ManyOpensOfOneFileTakeOneDescriptor) {
-  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"f", "x"}})}), {blobs_}, {}, log_);
   const Ino file = walk(fs, "o/m/f");
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(fs.open(file, O_RDONLY));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(open(fs, file, O_RDONLY));
   EXPECT_EQ(blobs_.opens(), 1);
   for (int i = 0; i < 99; ++i) fs.release(file);
   EXPECT_EQ(read(fs, file, 0, 1), "x");
@@ -158,11 +157,11 @@ TEST_F(ModelFsTest, ManyOpensOfOneFileTakeOneDescriptor) {
 TEST_F(ModelFsTest, ARemovedModelGoesAndItsOpenFilesStay) {
   const RefRecord kept = add("o/kept", {{"f", "kept"}});
   const RefRecord gone = add("p/gone", {{"f", "still readable"}});
-  ModelFs fs(tree_of({kept, gone}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({kept, gone}), {blobs_}, {}, log_);
   const Ino org = walk(fs, "p");
   const Ino model = walk(fs, "p/gone");
   const Ino file = walk(fs, "p/gone/f");
-  ASSERT_TRUE(fs.open(file, O_RDONLY));
+  ASSERT_TRUE(open(fs, file, O_RDONLY));
   fs.replace(tree_of({kept}));
   blobs_.remove(base::Sha256::of(std::string_view("still readable")));
   EXPECT_EQ(walk(fs, "p"), 0u);
@@ -176,7 +175,7 @@ TEST_F(ModelFsTest, ARemovedModelGoesAndItsOpenFilesStay) {
 }
 
 TEST_F(ModelFsTest, ANewRevisionKeepsTheIdsOfUnchangedFiles) {
-  ModelFs fs(tree_of({add("o/m", {{"same", "1"}, {"other", "2"}})}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({add("o/m", {{"same", "1"}, {"other", "2"}})}), {blobs_}, {}, log_);
   const Ino model = walk(fs, "o/m");
   const Ino same = walk(fs, "o/m/same");
   const Ino other = walk(fs, "o/m/other");
@@ -191,7 +190,7 @@ TEST_F(ModelFsTest, ANewRevisionKeepsTheIdsOfUnchangedFiles) {
 TEST_F(ModelFsTest, AListingIsOneMomentUntilItIsRewound) {
   const RefRecord a = add("o/a", {{"f", "x"}});
   const RefRecord b = add("o/b", {{"f", "x"}});
-  ModelFs fs(tree_of({a, b}), blobs_, nullptr, {}, log_);
+  ModelFs fs(tree_of({a, b}), {blobs_}, {}, log_);
   const Ino org = walk(fs, "o");
   const auto opened = fs.opendir(org);
   EXPECT_EQ(fs.list(opened->handle, org, 0)->children->size(), 2u);
@@ -206,7 +205,7 @@ TEST_F(ModelFsTest, TwoContentsOfOneIdAreNeverMixed) {
   const NodePtr two = Node::file({50, 1, "two", 0}, make_text("2"), 1);
   const auto root =
       Node::directory({kRootIno, kRootIno, "", 0}, Lifetime::kFollowsRefs, {one, two});
-  ModelFs fs(std::make_shared<const Tree>(root), blobs_, nullptr, {}, log_);
+  ModelFs fs(std::make_shared<const Tree>(root), {blobs_}, {}, log_);
   ASSERT_TRUE(fs.lookup(kRootIno, "one"));
   EXPECT_EQ(fs.lookup(kRootIno, "two").error().value, EIO);
   EXPECT_THAT(log_.text(), HasSubstr("node id 50"));
@@ -237,8 +236,8 @@ TEST_F(ModelFsTest, AgreesWithAReferenceModel) {
     trees.push_back(tree_of(records));
   }
   std::size_t now = 0;
-  ModelFs fs(trees[now], blobs_, nullptr, {}, log_);
-  std::vector<std::pair<Ino, std::string>> open;  // with the bytes that they must keep
+  ModelFs fs(trees[now], {blobs_}, {}, log_);
+  std::vector<std::pair<Ino, std::string>> held;  // with the bytes that they must keep
   for (int step = 0; step < 20000; ++step) {
     switch (pick(6)) {
       case 0:
@@ -255,14 +254,14 @@ TEST_F(ModelFsTest, AgreesWithAReferenceModel) {
         ASSERT_EQ(ino != 0, expected != versions[now].end()) << path;
         if (ino == 0) break;
         ASSERT_EQ(fs.getattr(ino)->node->size(), expected->second.size());
-        ASSERT_TRUE(fs.open(ino, O_RDONLY));
-        open.emplace_back(ino, expected->second);
+        ASSERT_TRUE(open(fs, ino, O_RDONLY));
+        held.emplace_back(ino, expected->second);
         break;
       }
       case 3:
       case 4: {
-        if (open.empty()) break;
-        const auto& [ino, bytes] = open[pick(open.size())];
+        if (held.empty()) break;
+        const auto& [ino, bytes] = held[pick(held.size())];
         const std::size_t offset = pick(3200);
         const std::size_t size = 1 + pick(1000);
         ASSERT_EQ(read(fs, ino, offset, size),
@@ -270,12 +269,12 @@ TEST_F(ModelFsTest, AgreesWithAReferenceModel) {
         break;
       }
       default:
-        if (open.size() < 20) break;
-        fs.release(open.back().first);
-        open.pop_back();
+        if (held.size() < 20) break;
+        fs.release(held.back().first);
+        held.pop_back();
     }
   }
-  for (const auto& [ino, bytes] : open) fs.release(ino);
+  for (const auto& [ino, bytes] : held) fs.release(ino);
   EXPECT_EQ(fs.open_files(), 0u);
 }
 
@@ -284,7 +283,7 @@ TEST_F(ModelFsTest, ManyThreadsWhileTheTreeChanges) {
   const RefRecord comes = add("o/comes", {{"f", "fleeting"}});
   const TreePtr with = tree_of({stays, comes});
   const TreePtr without = tree_of({stays});
-  ModelFs fs(with, blobs_, nullptr, {}, log_);
+  ModelFs fs(with, {blobs_}, {}, log_);
   std::atomic<int> wrong{0};
   {
     std::vector<std::jthread> threads;
@@ -294,7 +293,7 @@ TEST_F(ModelFsTest, ManyThreadsWhileTheTreeChanges) {
           for (const char* path : {"o/stays/f", "o/comes/f"}) {
             const Ino ino = walk(fs, path);
             if (ino == 0) continue;
-            if (fs.open(ino, O_RDONLY)) {
+            if (open(fs, ino, O_RDONLY)) {
               if (read(fs, ino, 0, 8).size() != 8) ++wrong;
               fs.release(ino);
             }

@@ -18,7 +18,7 @@ class NativeFsTest : public testing::ModelFsTest {
  protected:
   NativeFsTest()
       : fs_(tree_of({add("o/m", {{"big", big_}, {"small", "s"}}), add("o/n", {{"same", big_}})}),
-            blobs_, &native_, {}, log_) {}
+            {blobs_, &native_}, {}, log_) {}
 
   NodeId look_up(const std::string& model, const std::string& name) {
     const auto entry = fs_.lookup(walk(fs_, model), name);
@@ -42,8 +42,8 @@ TEST_F(NativeFsTest, AFileGetsItsNativeIdWhenItIsFitForIt) {
   EXPECT_EQ(ino_of(after->id), before->id);
   EXPECT_EQ(fs_.stat_of(*after->node).st_ino, before->id);
   // Both are open at once, each in its own way.
-  EXPECT_FALSE(fs_.open(before->id, O_RDONLY)->native);
-  EXPECT_EQ(fs_.open(after->id, O_RDONLY)->native, 1);
+  EXPECT_FALSE(open(fs_, before->id, O_RDONLY)->native);
+  EXPECT_EQ(open(fs_, after->id, O_RDONLY)->native, 1);
   EXPECT_EQ(read(fs_, before->id, 5, 3), "bbb");
   fs_.release(before->id);
   fs_.release(after->id);
@@ -72,8 +72,8 @@ TEST_F(NativeFsTest, OneRegistrationForAllWhoReadABlob) {
   const NodeId one = look_up("o/m", "big");
   const NodeId two = look_up("o/n", "same");
   ASSERT_NE(one, two);
-  EXPECT_EQ(fs_.open(one, O_RDONLY)->native, fs_.open(two, O_RDONLY)->native);
-  EXPECT_EQ(fs_.open(one, O_RDONLY)->native, 1);
+  EXPECT_EQ(open(fs_, one, O_RDONLY)->native, open(fs_, two, O_RDONLY)->native);
+  EXPECT_EQ(open(fs_, one, O_RDONLY)->native, 1);
   EXPECT_EQ(native_.registered(), 1u);
   fs_.release(one);
   fs_.release(one);
@@ -87,13 +87,13 @@ TEST_F(NativeFsTest, WhatTheKernelRefusesIsReadThroughTheDaemonUntilAllHaveClose
   native_.set_refuses(true);
   const NodeId id = look_up("o/m", "big");
   ASSERT_TRUE(is_native(id));
-  EXPECT_FALSE(fs_.open(id, O_RDONLY)->native);
+  EXPECT_FALSE(open(fs_, id, O_RDONLY)->native);
   native_.set_refuses(false);
-  EXPECT_FALSE(fs_.open(id, O_RDONLY)->native) << "one node is never open in both ways";
+  EXPECT_FALSE(open(fs_, id, O_RDONLY)->native) << "one node is never open in both ways";
   EXPECT_EQ(read(fs_, id, 0, 2), "bb");
   fs_.release(id);
   fs_.release(id);
-  EXPECT_EQ(fs_.open(id, O_RDONLY)->native, 1);
+  EXPECT_EQ(open(fs_, id, O_RDONLY)->native, 1);
 }
 
 TEST_F(NativeFsTest, AnUncheckedBlobIsNeverOpenedNatively) {
@@ -108,11 +108,11 @@ TEST_F(NativeFsTest, AnUncheckedBlobIsNeverOpenedNatively) {
   auto stored = (*store)->find(base::Sha256::of(big_));
   ASSERT_TRUE(stored && *stored);
   blobs_.set_checks(std::make_shared<cas::CheckedBlob>(**store, **std::move(stored)));
-  EXPECT_EQ(fs_.open(id, O_RDONLY).error().value, ESTALE);
+  EXPECT_EQ(open(fs_, id, O_RDONLY).error().value, ESTALE);
   EXPECT_EQ(native_.registered(), 0u);
   blobs_.set_native(false);
   ASSERT_EQ(look_up("o/m", "big"), ino_of(id));
-  EXPECT_TRUE(fs_.open(ino_of(id), O_RDONLY)) << "through the daemon it can be read";
+  EXPECT_TRUE(open(fs_, ino_of(id), O_RDONLY)) << "through the daemon it can be read";
   EXPECT_EQ(read(fs_, ino_of(id), 0, 2), "bb");
   std::filesystem::remove_all(place);
 }
