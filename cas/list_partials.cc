@@ -8,9 +8,8 @@ namespace castool::cas {
 namespace {
 
 // nullopt: gone meanwhile, or no table of ours.
-base::Result<std::optional<PartialInfo>> look_at(const Store& store, const std::string& name) {
-  CASTOOL_ASSIGN(auto fd, open_for_reading(store.dir(), std::string(kPartialsDir) + "/" + name +
-                                                            "/" + kTableFile));
+base::Result<std::optional<PartialInfo>> look_at(const Store& store, const std::string& path) {
+  CASTOOL_ASSIGN(auto fd, open_for_reading(store.dir(), path + "/" + kTableFile));
   if (!fd) return std::optional<PartialInfo>();
   const TableFile table(*std::move(fd), store.files());
   CASTOOL_ASSIGN(const auto header, table.read_header());
@@ -34,10 +33,16 @@ base::Result<std::vector<PartialInfo>> list_partials(const Store& store) {
   std::vector<PartialInfo> partials;
   CASTOOL_ASSIGN(const auto names, list_dir(store.dir(), kPartialsDir));
   for (const std::string& name : names) {
-    CASTOOL_ASSIGN(auto info, look_at(store, name));
+    CASTOOL_ASSIGN(auto info, look_at(store, std::string(kPartialsDir) + "/" + name));
     if (info) partials.push_back(*std::move(info));
   }
   return partials;
+}
+
+base::Result<std::optional<PartialInfo>> find_partial(const Store& store,
+                                                      const base::Digest& digest,
+                                                      const std::string& origin) {
+  return look_at(store, partial_dir(digest, origin));
 }
 
 }  // namespace castool::cas

@@ -72,6 +72,10 @@ class Partial {
   [[nodiscard]] virtual std::uint64_t contiguous_prefix() const = 0;
   [[nodiscard]] virtual bool present(const base::ByteRange& range) const = 0;
   [[nodiscard]] virtual bool complete() const = 0;
+  // The XXH3 of each chunk that `range` touches, as the bytes were recorded on arrival; nullopt
+  // unless all of them are present. Of a blob that was stored before the partial was opened: empty.
+  [[nodiscard]] virtual std::optional<std::vector<std::uint64_t>> checksums(
+      const base::ByteRange& range) const = 0;
 
   // True once the blob has its name under blobs/; whichever process did that, everything is
   // present.
@@ -107,6 +111,10 @@ struct PartialInfo {
   std::vector<int> pids;  // processes that have it open now
 };
 [[nodiscard]] base::Result<std::vector<PartialInfo>> list_partials(const Store& store);
+// The one of a blob and an origin; nullopt when there is none.
+[[nodiscard]] base::Result<std::optional<PartialInfo>> find_partial(const Store& store,
+                                                                    const base::Digest& digest,
+                                                                    const std::string& origin);
 
 // Hashes the contiguous front of a partial on a thread of its own while later ranges still arrive,
 // reading from the page cache. Holds at most one small mapped window. The partial must outlive it.

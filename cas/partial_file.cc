@@ -77,6 +77,8 @@ base::Result<std::uint64_t> PartialFile::refresh() {
   if (!published_) {
     CASTOOL_RETURN_IF_ERROR(merge_records({0, chunk_count()}));
     if (complete()) look_whether_published();
+    // What its publisher wrote between the two looks; from now on nobody writes.
+    if (published_) CASTOOL_RETURN_IF_ERROR(merge_records({0, chunk_count()}));
   }
   return bytes_present();
 }
@@ -112,6 +114,19 @@ bool PartialFile::present(const base::ByteRange& range) const {
 bool PartialFile::complete() const {
   const base::MutexLock lock(mutex_);
   return map_.complete();
+}
+
+std::optional<std::vector<std::uint64_t>> PartialFile::checksums(
+    const base::ByteRange& range) const {
+  const base::MutexLock lock(mutex_);
+  if (!map_.present(range)) return std::nullopt;
+  const ChunkRun run = map_.touched_by(range);
+  std::vector<std::uint64_t> sums;
+  sums.reserve(run.count);
+  for (std::uint64_t chunk = run.first; chunk < run.end(); ++chunk) {
+    sums.push_back(map_.record(chunk).xxh3);
+  }
+  return sums;
 }
 
 std::uint64_t PartialFile::generation() const {

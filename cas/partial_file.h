@@ -64,6 +64,8 @@ class PartialFile final : public Partial {
   [[nodiscard]] std::uint64_t contiguous_prefix() const override;
   [[nodiscard]] bool present(const base::ByteRange& range) const override;
   [[nodiscard]] bool complete() const override;
+  [[nodiscard]] std::optional<std::vector<std::uint64_t>> checksums(
+      const base::ByteRange& range) const override;
   [[nodiscard]] bool published() const override { return published_; }
   [[nodiscard]] std::uint64_t generation() const override;
   [[nodiscard]] int data_fd() const override { return data_.get(); }

@@ -18,6 +18,10 @@ class PublishedPartial final : public Partial {
   [[nodiscard]] std::uint64_t contiguous_prefix() const override { return key_.size; }
   [[nodiscard]] bool present(const base::ByteRange& range) const override;
   [[nodiscard]] bool complete() const override { return true; }
+  [[nodiscard]] std::optional<std::vector<std::uint64_t>> checksums(
+      const base::ByteRange&) const override {
+    return std::vector<std::uint64_t>();
+  }
   [[nodiscard]] bool published() const override { return true; }
   [[nodiscard]] std::uint64_t generation() const override { return 0; }
   [[nodiscard]] int data_fd() const override { return blob_.fd.get(); }

@@ -8,6 +8,7 @@
 
 #include "cas/layout.h"
 #include "cas/read_file.h"
+#include "cas/ref_lock.h"
 #include "cas/ref_name.h"
 
 namespace castool::cas {
@@ -59,6 +60,22 @@ base::Result<std::vector<NamedRecord>> RefStore::list() const {
 base::Status RefStore::put(const std::string& name, const std::string& bytes) {
   CASTOOL_RETURN_IF_ERROR(store_->require_writable());
   CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_));
+  return put_locked(file, bytes);
+}
+
+base::Result<bool> RefStore::replace_if(const std::string& name, const std::string& expected,
+                                        const std::string& bytes) {
+  CASTOOL_RETURN_IF_ERROR(store_->require_writable());
+  CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_));
+  CASTOOL_ASSIGN(const auto now, get(name));
+  if (now != expected) return false;
+  CASTOOL_RETURN_IF_ERROR(put_locked(file, bytes));
+  return true;
+}
+
+base::Status RefStore::put_locked(const std::string& file, const std::string& bytes) {
   base::FileOps& files = store_->files();
   const int root = store_->dir();
   const std::string dir = namespace_dir(ns_);
@@ -81,6 +98,7 @@ base::Status RefStore::put(const std::string& name, const std::string& bytes) {
 base::Status RefStore::remove(const std::string& name) {
   CASTOOL_RETURN_IF_ERROR(store_->require_writable());
   CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_));
   const std::string dir = namespace_dir(ns_);
   base::Status removed = store_->files().unlink(store_->dir(), dir + "/" + file);
   if (!removed) {

@@ -1,8 +1,9 @@
 // Named records of a namespace: ref name -> a few hundred bytes that another room understands.
 //
 // One file a ref, refs/<namespace>/<name with '/' and '%' percent-encoded>, replaced whole and made
-// durable by put(); readers see the old record or the new one. What is in a record is not this
-// room's business (manifest/ref_record.h). Safe from any thread and any number of processes.
+// durable by put(); readers see the old record or the new one. Writers take turns by an OFD lock on
+// refs/.lock, so that a record is replaced by one that was made from it. What is in a record is not
+// this room's business (manifest/ref_record.h). Safe from any thread and any number of processes.
 #pragma once
 
 #include <chrono>
@@ -33,6 +34,9 @@ class RefStore {
   // Write, fsync, rename over, fsync directory. kUsage for a name whose file name exceeds 255
   // bytes.
   [[nodiscard]] base::Status put(const std::string& name, const std::string& bytes);
+  // put() if the record is still `expected`; false: somebody changed or removed it meanwhile.
+  [[nodiscard]] base::Result<bool> replace_if(const std::string& name, const std::string& expected,
+                                              const std::string& bytes);
   // kNotFound when there is no such ref. Durable.
   [[nodiscard]] base::Status remove(const std::string& name);
 
@@ -42,6 +46,8 @@ class RefStore {
 
  private:
   RefStore(Store& store, std::string ns) : store_(&store), ns_(std::move(ns)) {}
+  [[nodiscard]] base::Status put_locked(const std::string& file, const std::string& bytes);
+
   Store* store_;
   std::string ns_;
 };

@@ -56,6 +56,7 @@ base::Status DownloadJob::run() {
 
 void DownloadJob::step() {
   wake_at_ = core_.clock.now() + std::chrono::seconds(1);
+  if (job_.bell && job_.bell->rung.exchange(false)) claim_again_at_ = Monotonic::min();
   read_mailbox();
   note_progress();
   // Nothing of ours to do: others fetch what is missing, which is no silence.
@@ -108,8 +109,10 @@ bool DownloadJob::may_have_work() {
   for (const Work& work : queue_) {
     if (work.not_before > now) wake_at(work.not_before);
   }
+  if (due) return true;
+  if (!sink_.has_work()) return false;
   if (claim_again_at_ > now) wake_at(claim_again_at_);
-  return due || claim_again_at_ <= now;
+  return claim_again_at_ <= now;
 }
 
 DownloadJob::Started DownloadJob::start_one() {
@@ -325,7 +328,7 @@ void DownloadJob::wait_for_change() {
   if (wake_at_ <= now) return;
   MutexLock lock(core_.budget.mutex);
   if (mailbox_.woken || !mailbox_.ended.empty() || !mailbox_.paused.empty() ||
-      !mailbox_.accepted.empty()) {
+      !mailbox_.accepted.empty() || (job_.bell && job_.bell->rung)) {
     return;
   }
   core_.budget.changed.wait_until(core_.budget.mutex,

@@ -24,6 +24,13 @@ base::Status Downloader::run(const BlobJob& job, std::stop_token stop) {
   return run.run();
 }
 
+void Downloader::ring(Bell& bell) {
+  bell.rung = true;
+  TransferBudget& budget = state_->core.budget;
+  const base::MutexLock lock(budget.mutex);
+  budget.changed.notify_all();
+}
+
 DownloadCounters Downloader::counters() const {
   DownloadCounters counters;
   counters.bytes_received = state_->core.bytes_received.load(std::memory_order_relaxed);

@@ -12,6 +12,7 @@
 // Fault rows in comments refer to docs/reliability.md (the network fault catalogue).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -45,6 +46,8 @@ class BlobSink {
  public:
   virtual ~BlobSink() = default;
   [[nodiscard]] virtual std::uint64_t size() const = 0;
+  // Whether claim() may have something to give. Cheap; whoever makes it true rings the job's bell.
+  [[nodiscard]] virtual bool has_work() { return true; }
   // Claims up to `max_bytes` of what is missing, in the order the sink prefers. nullptr: nothing to
   // claim now; then `complete()` tells whether that is because all is there or because another
   // process has the rest (ask again after a moment).
@@ -74,11 +77,17 @@ class AddressBook {
   [[nodiscard]] virtual base::Result<BlobAddress> address(Need need, std::stop_token stop) = 0;
 };
 
+// Tells a running job that its sink has something new to claim.
+struct Bell {
+  std::atomic<bool> rung{false};
+};
+
 struct BlobJob {
   std::string label;  // for messages: "sha256:…"
   std::shared_ptr<BlobSink> sink;
   std::shared_ptr<AddressBook> addresses;
   Priority priority = Priority::kBackground;
+  std::shared_ptr<Bell> bell;  // may be null
 };
 
 struct DownloadLimits {
@@ -106,6 +115,10 @@ class Downloader {
   // Errors: kDigestMismatch (sizes that cannot be right), kNotFound, kUnauthorized, kUnavailable,
   // kRateLimited, kCancelled, and what the sink returned.
   [[nodiscard]] base::Status run(const BlobJob& job, std::stop_token stop);
+
+  // Makes the job of that bell look at its sink at once. Any thread; the bell stays rung for a job
+  // that begins later.
+  void ring(Bell& bell);
 
   [[nodiscard]] DownloadCounters counters() const;
 

@@ -72,7 +72,7 @@ Status BlobFetcher::fetch(const BlobRequest& request, std::stop_token stop) {
     }
     CASTOOL_ASSIGN(std::shared_ptr<cas::Partial> partial,
                    store_.open_partial(request.key, cas::Preallocate::kYes));
-    IncomingBlob blob{partial, std::make_shared<cas::PrefixHasher>(*partial), request.progress};
+    IncomingBlob blob{partial, std::make_shared<cas::PrefixHasher>(*partial), request.progress, {}};
     request.progress->raise_to(partial->bytes_present());
     CASTOOL_RETURN_IF_ERROR(download(request, blob, stop));
     base::UniqueFd leadership;

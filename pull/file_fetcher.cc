@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/hasher.h"
+#include "pull/header_fetcher.h"
 #include "pull/hub_error.h"
 #include "pull/parallel.h"
 #include "pull/waiting.h"
@@ -148,7 +149,8 @@ Result<std::vector<Digest>> FileFetcher::run(Recheck recheck, int connections,
                                              std::stop_token stop) {
   std::vector<std::size_t> small, large;
   for (std::size_t i = 0; i < plan_.blobs.size(); ++i) {
-    (plan_.blobs[i].route == Route::kRanges ? large : small).push_back(i);
+    const Route route = plan_.blobs[i].route;
+    (route == Route::kRanges || route == Route::kLater ? large : small).push_back(i);
   }
   const auto width = static_cast<std::size_t>(std::max(connections, 1));
   const TaskGroup groups[] = {
@@ -194,14 +196,16 @@ Status FileFetcher::fetch_small(std::size_t index, Recheck recheck, std::stop_to
 Status FileFetcher::fetch_large(std::size_t index, std::stop_token stop) {
   const PlannedBlob& blob = plan_.blobs[index];
   const RemoteFile& file = model_.files[blob.files.front()];
-  BlobFetcher fetcher(context_.store, context_.downloader, context_.clock, context_.log);
   BlobRequest request;
   request.key = {*file.digest, blob.size, model_.origin};
   request.addresses = source_.addresses(file);
   request.progress = progress_[index];
-  CASTOOL_RETURN_IF_ERROR(fetcher.fetch(request, std::move(stop)));
   digests_[index] = file.digest;
-  return base::ok();
+  if (blob.route == Route::kLater) {
+    return fetch_header(context_.store, context_.downloader, request, file.format, std::move(stop));
+  }
+  BlobFetcher fetcher(context_.store, context_.downloader, context_.clock, context_.log);
+  return fetcher.fetch(request, std::move(stop));
 }
 
 }  // namespace castool::pull

@@ -1,4 +1,5 @@
-// Carries out a plan: every blob of it is in the store afterwards, verified and durable.
+// Carries out a plan: every blob of it is in the store afterwards, verified and durable, but for
+// those that are left to their readers: of these the header is on disk.
 #pragma once
 
 #include <cstdint>

@@ -42,6 +42,7 @@ class HubModelSource final : public ModelSource {
       file.path = entry.path;
       file.label = entry.path;
       file.size = entry.size;
+      file.format = manifest::format_of_path(entry.path);
       file.digest = entry.lfs_sha256;
       // An LFS file's oid is that of its pointer, which says nothing about the content.
       if (!file.digest) file.git_oid = entry.oid;

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "fetch/downloader.h"
 #include "fetch/http_client.h"
+#include "manifest/file_header.h"
 #include "manifest/ref_record.h"
 
 namespace castool::pull {
@@ -30,6 +31,7 @@ struct RemoteFile {
   std::uint64_t size = 0;
   std::optional<base::Digest> digest;
   std::optional<base::GitOid> git_oid;
+  manifest::FileFormat format = manifest::FileFormat::kOther;
 };
 
 struct RemoteModel {

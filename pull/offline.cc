@@ -1,12 +1,11 @@
 #include "pull/offline.h"
 
 #include <optional>
-#include <set>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "manifest/manifest.h"
+#include "pull/model_blobs.h"
 #include "pull/ref_update.h"
 
 namespace castool::pull {
@@ -32,25 +31,10 @@ bool has_revision(const manifest::RefRecord& record, const manifest::Source& was
 Result<std::vector<PlannedFile>> listed_files(const cas::Store& store,
                                               const manifest::RefRecord& record) {
   std::vector<PlannedFile> files;
-  if (record.kind == manifest::ModelKind::kHub) {
-    CASTOOL_ASSIGN(const auto bytes,
-                   store.read_small(record.manifest, manifest::kMaxHubManifestBytes));
-    CASTOOL_ASSIGN(const auto manifest, manifest::parse_hub_manifest(bytes));
-    for (const auto& file : manifest.files) {
-      files.push_back({file.path, file.size, file.digest.text(), false});
-    }
-  } else {
-    CASTOOL_ASSIGN(const auto bytes,
-                   store.read_small(record.manifest, manifest::kMaxManifestBytes));
-    CASTOOL_ASSIGN(const auto manifest, manifest::parse_ollama_manifest(bytes));
-    for (const auto& layer : manifest.distinct_blobs()) {
-      files.push_back({layer.digest.text(), layer.size, layer.digest.text(), false});
-    }
-  }
-  for (auto& file : files) {
-    CASTOOL_ASSIGN(const auto digest, base::Digest::parse(file.digest));
-    CASTOOL_ASSIGN(const auto size, store.size_of(digest));
-    file.present = size == file.bytes;
+  CASTOOL_ASSIGN(const auto blobs, model_blobs(store, record.kind, record.manifest));
+  for (const ModelBlob& blob : blobs) {
+    CASTOOL_ASSIGN(const auto size, store.size_of(blob.digest));
+    files.push_back({blob.path, blob.size, blob.digest.text(), size == blob.size, false});
   }
   return files;
 }

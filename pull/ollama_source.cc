@@ -13,6 +13,15 @@ using base::Status;
 
 constexpr std::size_t kLabelHex = 12;  // as Ollama's own progress names a layer
 
+// Ollama's layers with tensors are GGUF files.
+manifest::FileFormat format_of(std::string_view media_type) {
+  constexpr std::string_view kOllama = "application/vnd.ollama.image.";
+  if (!media_type.starts_with(kOllama)) return manifest::FileFormat::kOther;
+  const std::string_view kind = media_type.substr(kOllama.size());
+  const bool tensors = kind == "model" || kind == "projector" || kind == "adapter";
+  return tensors ? manifest::FileFormat::kGguf : manifest::FileFormat::kOther;
+}
+
 class OllamaModelSource final : public ModelSource {
  public:
   OllamaModelSource(std::string tag, std::shared_ptr<RegistryClient> client,
@@ -32,6 +41,7 @@ class OllamaModelSource final : public ModelSource {
       file.label = "pulling " + layer.digest.hex().substr(0, kLabelHex);
       file.size = layer.size;
       file.digest = layer.digest;
+      file.format = format_of(layer.media_type);
       model.files.push_back(std::move(file));
     }
     return model;

@@ -40,7 +40,7 @@ Status check_empty(const RemoteFile& file) {
   return contradiction(file, "the origin says it is empty and gives it another digest");
 }
 
-Status decide(const cas::Store& store, const RemoteModel& model, PlannedBlob& blob) {
+Status decide(const cas::Store& store, const RemoteModel& model, Extent extent, PlannedBlob& blob) {
   const RemoteFile& file = model.files[blob.files.front()];
   if (blob.size == 0) {
     CASTOOL_RETURN_IF_ERROR(check_empty(file));
@@ -58,20 +58,20 @@ Status decide(const cas::Store& store, const RemoteModel& model, PlannedBlob& bl
         file, fmt::format("the origin says {} bytes, the store has {} of that digest", blob.size,
                           *stored));
   }
-  blob.route = route_of(blob.size, stored.has_value(), file.digest.has_value());
+  blob.route = route_of(blob.size, stored.has_value(), file.digest.has_value(), extent);
   return base::ok();
 }
 
 }  // namespace
 
-Route route_of(std::uint64_t size, bool in_store, bool digest_known) {
+Route route_of(std::uint64_t size, bool in_store, bool digest_known, Extent extent) {
   if (in_store) return Route::kReuse;
   if (size == 0) return Route::kEmpty;
   if (!digest_known || size <= cas::kChunkSize) return Route::kWhole;
-  return Route::kRanges;
+  return extent == Extent::kLazy ? Route::kLater : Route::kRanges;
 }
 
-Result<PullPlan> make_plan(const cas::Store& store, const RemoteModel& model) {
+Result<PullPlan> make_plan(const cas::Store& store, const RemoteModel& model, Extent extent) {
   PullPlan plan;
   std::map<std::string, std::size_t> known;
   for (std::size_t i = 0; i < model.files.size(); ++i) {
@@ -86,7 +86,7 @@ Result<PullPlan> make_plan(const cas::Store& store, const RemoteModel& model) {
     }
     blob.files.push_back(i);
   }
-  for (auto& blob : plan.blobs) CASTOOL_RETURN_IF_ERROR(decide(store, model, blob));
+  for (auto& blob : plan.blobs) CASTOOL_RETURN_IF_ERROR(decide(store, model, extent, blob));
   return plan;
 }
 

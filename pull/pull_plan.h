@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "cas/store.h"
 #include "pull/model_source.h"
+#include "pull/puller.h"
 
 namespace castool::pull {
 
@@ -21,6 +22,7 @@ enum class Route {
   kEmpty,   // no bytes, so nothing to ask for
   kWhole,   // one request for all of it: small, or not resumable because its sha256 is not known
   kRanges,  // parallel ranges into a partial
+  kLater,   // left to whoever reads it, but for a header
 };
 
 struct PlannedBlob {
@@ -35,12 +37,13 @@ struct PullPlan {
   std::vector<PlannedBlob> blobs;  // in the order of their first file
 };
 
-// A known digest of at most this size is fetched whole: one range would be all of it anyway.
-[[nodiscard]] Route route_of(std::uint64_t size, bool in_store, bool digest_known);
+// A known digest of at most one chunk is fetched whole: one range would be all of it anyway.
+[[nodiscard]] Route route_of(std::uint64_t size, bool in_store, bool digest_known, Extent extent);
 
 // kBadManifest when the origin gives one content two sizes; kDigestMismatch when a blob in the
 // store or an empty file contradicts what the origin says.
-[[nodiscard]] base::Result<PullPlan> make_plan(const cas::Store& store, const RemoteModel& model);
+[[nodiscard]] base::Result<PullPlan> make_plan(const cas::Store& store, const RemoteModel& model,
+                                               Extent extent);
 
 // Bytes that still have to be stored, without those that an unfinished pull of this origin has
 // reserved already.

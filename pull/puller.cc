@@ -8,9 +8,11 @@
 #include "manifest/manifest.h"
 #include "pull/file_fetcher.h"
 #include "pull/hub_source.h"
+#include "pull/model_blobs.h"
 #include "pull/offline.h"
 #include "pull/ollama_source.h"
 #include "pull/pull_plan.h"
+#include "pull/ref_completion.h"
 #include "pull/ref_update.h"
 #include "pull/registry_client.h"
 #include "pull/waiting.h"
@@ -52,7 +54,10 @@ std::uint64_t total_bytes(const PullPlan& plan) {
 Status authorise(ModelSource& source, const RemoteModel& model, const PullPlan& plan,
                  std::stop_token stop) {
   bool reuses = model.restricted;
-  for (const auto& blob : plan.blobs) reuses = reuses || blob.route == Route::kReuse;
+  for (const auto& blob : plan.blobs) {
+    // What a lazy pull leaves to its readers may be here in part.
+    reuses = reuses || blob.route == Route::kReuse || blob.route == Route::kLater;
+  }
   if (!reuses || model.files.empty()) return base::ok();
   // A file whose digest is known redirects away, which is an answer in one round trip.
   const auto known = std::find_if(model.files.begin(), model.files.end(),
@@ -73,7 +78,8 @@ PullOutcome planned_outcome(const RemoteModel& model, const PullPlan& plan) {
                                    : "git-sha1:" + blob.git_oid.value_or(base::GitOid()).hex();
     for (const std::size_t index : blob.files) {
       const RemoteFile& file = model.files[index];
-      outcome.planned[index] = {file.path, file.size, digest, blob.route == Route::kReuse};
+      outcome.planned[index] = {file.path, file.size, digest, blob.route == Route::kReuse,
+                                blob.route == Route::kLater};
     }
   }
   return outcome;
@@ -139,9 +145,14 @@ class Run {
     for (const auto& [digest, size] : distinct_) pulled.bytes += size;
     pulled.now = context_.clock.wall_now();
     CASTOOL_ASSIGN(pulled.manifest, context_.store.put(source_.manifest_bytes(digests)));
+    CASTOOL_ASSIGN(pulled.presence, presence());
     CASTOOL_ASSIGN(const auto old, old_record(context_, name_));
     const auto record = updated_record(old, request_, model_, pulled);
     CASTOOL_RETURN_IF_ERROR(context_.refs.put(name_, manifest::print_ref_record(record)));
+    if (record.state == manifest::RefState::kPartial) {
+      // A reader may have completed its blobs between the look and the record.
+      CASTOOL_RETURN_IF_ERROR(complete_ref(context_.store, context_.refs, name_));
+    }
     PullOutcome outcome;
     outcome.name = name_;
     outcome.manifest = pulled.manifest;
@@ -150,8 +161,15 @@ class Run {
     outcome.bytes = pulled.bytes;
     outcome.bytes_fetched = bytes_fetched_;
     // A chunk that had to come twice was not reused twice.
-    outcome.bytes_reused = pulled.bytes - std::min(pulled.bytes, bytes_fetched_);
+    outcome.bytes_reused = pulled.presence.bytes - std::min(pulled.presence.bytes, bytes_fetched_);
     return outcome;
+  }
+
+  // How much of the model is here now.
+  [[nodiscard]] Result<Presence> presence() const {
+    std::vector<ModelBlob> blobs;
+    for (const auto& [digest, size] : distinct_) blobs.push_back({{}, digest, size});
+    return presence_of(context_.store, blobs, model_.origin);
   }
 
   const PullContext& context_;
@@ -169,7 +187,7 @@ Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& r
   CASTOOL_ASSIGN(const auto source, make_source(context, request));
   events.on_status("pulling manifest");
   CASTOOL_ASSIGN(const auto model, source->resolve(stop));
-  CASTOOL_ASSIGN(const auto plan, make_plan(context.store, model));
+  CASTOOL_ASSIGN(const auto plan, make_plan(context.store, model, request.extent));
   if (request.mode == Mode::kDryRun) {
     auto outcome = planned_outcome(model, plan);
     outcome.name = name;

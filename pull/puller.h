@@ -2,7 +2,8 @@
 //
 // Order (each step durable before the next): blobs -> manifest blob -> ref. An interruption
 // anywhere leaves blobs and partials that the next pull uses; a ref never says more than what is
-// durable. Puller is used by one thread; PullEvents are called from several, one call at a time.
+// durable. A lazy pull leaves large blobs out, but for the headers of model files: its ref says
+// "partial". Puller is used by one thread; PullEvents are called from several, one call at a time.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,8 @@ struct Origins {
 };
 
 enum class Mode { kFetch, kDryRun };
+// Whether large blobs whose digest is known are fetched now, or on first read (--lazy).
+enum class Extent { kWhole, kLazy };
 enum class Recheck { kNo, kYes };          // --force
 enum class PlainHttp { kRefuse, kAllow };  // --insecure
 
@@ -42,6 +45,7 @@ struct PullRequest {
   std::optional<std::string> name;  // --name
   std::vector<std::string> include, exclude;
   Mode mode = Mode::kFetch;
+  Extent extent = Extent::kWhole;
   Recheck recheck = Recheck::kNo;
   PlainHttp plain_http = PlainHttp::kRefuse;
   int connections =
@@ -58,6 +62,7 @@ struct PlannedFile {
   std::uint64_t bytes = 0;
   std::string digest;  // "sha256:…", or "git-sha1:…" when only that is known yet
   bool present = false;
+  bool later = false;  // left to its first reader
 };
 
 struct PullOutcome {
@@ -67,7 +72,7 @@ struct PullOutcome {
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;
   std::uint64_t bytes_fetched = 0;
-  std::uint64_t bytes_reused = 0;
+  std::uint64_t bytes_reused = 0;  // present now, and not fetched by this pull
   double seconds = 0;
   std::vector<PlannedFile> planned;  // of a dry run
 };

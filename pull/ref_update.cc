@@ -47,10 +47,10 @@ manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old
   record.origin = model.origin;
   record.revision = model.revision;
   record.kind = model.kind;
-  record.state = manifest::RefState::kComplete;
+  record.state = pulled.presence.state;
   record.manifest = pulled.manifest;
   record.bytes = pulled.bytes;
-  record.bytes_present = pulled.bytes;
+  record.bytes_present = pulled.presence.bytes;
   record.files = model.files.size();
   const auto since_epoch = pulled.now.time_since_epoch();
   if (record.first_pulled_ns == 0) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "manifest/ref_record.h"
+#include "pull/model_blobs.h"
 #include "pull/model_source.h"
 #include "pull/puller.h"
 
@@ -21,12 +22,13 @@ struct PulledModel {
   std::string name;
   base::Digest manifest;
   std::uint64_t bytes = 0;  // of distinct blobs
+  Presence presence;
   base::Clock::Wall now;
 };
 
-// A complete ref. Of `old`, when it is of the same model, options, task, pin and the time of the
-// first pull are kept unless the request says otherwise; a name that now means another model starts
-// anew.
+// What the ref says from now on. Of `old`, when it is of the same model, options, task, pin and the
+// time of the first pull are kept unless the request says otherwise; a name that now means another
+// model starts anew.
 [[nodiscard]] manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old,
                                                  const PullRequest& request,
                                                  const RemoteModel& model,

@@ -23,6 +23,7 @@ class StoreRangeWriter final : public fetch::RangeWriter {
     if (chunk_filled) {
       if (blob_.hasher) blob_.hasher->wake();
       blob_.progress->raise_to(blob_.partial->bytes_present());
+      if (blob_.chunk_filled) blob_.chunk_filled();
     }
     return base::ok();
   }
@@ -35,14 +36,18 @@ class StoreRangeWriter final : public fetch::RangeWriter {
 
 }  // namespace
 
+std::unique_ptr<fetch::RangeWriter> make_store_writer(IncomingBlob blob,
+                                                      std::unique_ptr<cas::ChunkWriter> chunks) {
+  return std::make_unique<StoreRangeWriter>(std::move(blob), std::move(chunks));
+}
+
 base::Result<std::unique_ptr<fetch::RangeWriter>> StoreSink::claim(std::uint64_t max_bytes) {
   CASTOOL_ASSIGN(auto chunks, claim_wanted(max_bytes));
   if (!chunks) {
     CASTOOL_ASSIGN(chunks, blob_.partial->claim(0, max_bytes, {0, size()}));
   }
   if (!chunks) return std::unique_ptr<fetch::RangeWriter>();
-  return std::unique_ptr<fetch::RangeWriter>(
-      std::make_unique<StoreRangeWriter>(blob_, std::move(chunks)));
+  return make_store_writer(blob_, std::move(chunks));
 }
 
 base::Result<std::unique_ptr<cas::ChunkWriter>> StoreSink::claim_wanted(std::uint64_t max_bytes) {

@@ -5,6 +5,7 @@
 // progress. Everything a writer needs lives as long as it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -20,7 +21,12 @@ struct IncomingBlob {
   std::shared_ptr<cas::Partial> partial;
   std::shared_ptr<cas::PrefixHasher> hasher;  // reads `partial`, so it is destroyed before it
   std::shared_ptr<FileProgress> progress;
+  std::function<void()> chunk_filled;  // called on the transport's thread; may be empty
 };
+
+// Writes into claimed chunks, telling the blob's hasher, progress and listener.
+[[nodiscard]] std::unique_ptr<fetch::RangeWriter> make_store_writer(
+    IncomingBlob blob, std::unique_ptr<cas::ChunkWriter> chunks);
 
 class StoreSink final : public fetch::BlobSink {
  public:

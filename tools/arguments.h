@@ -38,6 +38,7 @@ struct PullArguments {
   std::uint64_t bytes_per_second = 0;  // 0: no limit
   bool force = false;
   bool dry_run = false;
+  bool lazy = false;
   bool insecure = false;
 };
 

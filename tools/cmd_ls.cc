@@ -28,7 +28,10 @@ Result<std::vector<Row>> read_rows(const LsArguments& arguments, CommandContext&
   for (const std::string& ns : namespaces) {
     CASTOOL_ASSIGN(const cas::RefStore refs, cas::RefStore::open(*store, ns));
     CASTOOL_ASSIGN(auto records, read_records(refs, context.log));
-    for (manifest::RefRecord& record : records) rows.push_back({ns, std::move(record)});
+    for (manifest::RefRecord& record : records) {
+      look_again(*store, record, Count::kAll);
+      rows.push_back({ns, std::move(record)});
+    }
   }
   return rows;
 }

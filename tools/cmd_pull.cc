@@ -48,6 +48,11 @@ Result<pull::PullOutcome> pull_with_progress(const pull::PullContext& parts,
   return outcome;
 }
 
+std::string_view plan_word(const pull::PlannedFile& file) {
+  if (file.present) return "present";
+  return file.later ? "on reading" : "to fetch";
+}
+
 void print_plan(const pull::PullOutcome& outcome, CommandContext& context) {
   const DryRunReport report = dry_run_report(outcome.planned);
   if (context.settings.json) {
@@ -57,7 +62,7 @@ void print_plan(const pull::PullOutcome& outcome, CommandContext& context) {
   }
   Table table({{"SIZE", Align::kRight}, {"STATE"}, {"FILE"}});
   for (const pull::PlannedFile& file : outcome.planned) {
-    table.add({human_size(file.bytes), file.present ? "present" : "to fetch", file.path});
+    table.add({human_size(file.bytes), std::string(plan_word(file)), file.path});
   }
   for (const std::string& line : table.lines()) context.out.line(line);
   context.out.line(fmt::format("{}: {} files, {}, {} to fetch", printable(outcome.name),

@@ -36,14 +36,16 @@ Result<Shelf> open_shelf(CommandContext& context) {
   return shelf;
 }
 
-Result<FileState> file_state(const Shelf& shelf, const std::string& origin,
-                             const base::Digest& digest) {
-  CASTOOL_ASSIGN(const auto stored, shelf.store->size_of(digest));
-  if (stored) return FileState::kVerified;
+Status look_at_file(const Shelf& shelf, const std::string& origin, FileReport& file) {
+  CASTOOL_ASSIGN(const auto stored, shelf.store->size_of(file.digest));
+  if (stored) file.state = FileState::kVerified;
+  if (stored) return base::ok();
   for (const cas::PartialInfo& partial : shelf.partials) {
-    if (partial.digest == digest && partial.origin == origin) return FileState::kPartial;
+    if (partial.digest != file.digest || partial.origin != origin) continue;
+    file.state = FileState::kPartial;
+    file.present = partial.present;
   }
-  return FileState::kAbsent;
+  return base::ok();
 }
 
 // "application/vnd.ollama.image.model" -> "model"
@@ -115,7 +117,7 @@ Result<ModelReport> read_model(const Shelf& shelf, const std::string& text) {
   report.record = *record;
   CASTOOL_ASSIGN(report.files, read_files(*shelf.store, *record));
   for (FileReport& file : report.files) {
-    CASTOOL_ASSIGN(file.state, file_state(shelf, record->origin, file.digest));
+    CASTOOL_RETURN_IF_ERROR(look_at_file(shelf, record->origin, file));
   }
   refresh_record(report);
   report.views = read_views(shelf, record->name);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "pull/model_blobs.h"
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
 
@@ -55,6 +56,19 @@ base::Result<std::vector<manifest::RefRecord>> read_records(const cas::RefStore&
     records.push_back(*std::move(record));
   }
   return records;
+}
+
+void look_again(const cas::Store& store, manifest::RefRecord& record, Count count) {
+  using manifest::RefState;
+  if (record.state == RefState::kComplete) return;
+  const auto blobs = pull::model_blobs(store, record.kind, record.manifest);
+  if (!blobs) return;
+  const auto presence = pull::presence_of(store, *blobs, record.origin);
+  if (!presence) return;
+  record.bytes_present = count == Count::kAll ? presence->bytes : presence->stored;
+  if (record.state != RefState::kDamaged || presence->state == RefState::kComplete) {
+    record.state = presence->state;
+  }
 }
 
 std::string absolute_path(const std::string& path) {

@@ -47,6 +47,11 @@ int finish(CommandContext& context, std::string_view where, const base::Status& 
 [[nodiscard]] base::Result<std::vector<manifest::RefRecord>> read_records(const cas::RefStore& refs,
                                                                           base::Log& log);
 
+// Of a record that does not say "complete": how much of its model is here by now. Unreadable ones
+// keep what they say.
+enum class Count { kAll, kStoredOnly };
+void look_again(const cas::Store& store, manifest::RefRecord& record, Count count);
+
 // `path` as an absolute one, links followed; a path whose last part cannot be looked at (a mount
 // whose daemon died) is made absolute as it is written.
 [[nodiscard]] std::string absolute_path(const std::string& path);

@@ -80,6 +80,7 @@ void add_pull(CLI::App& app, Raw& raw) {
       ->option_text("R");
   command.add_flag("--force", pull.force, "Resolve again, and verify again what is there");
   command.add_flag("--dry-run", pull.dry_run, "Only tell what would be fetched");
+  command.add_flag("--lazy", pull.lazy, "Leave large files to their first reader");
   command.add_flag("--insecure", pull.insecure, "Allow plain HTTP");
   command.add_option("--from", raw.from, "Where a name without a scheme is: hf or ollama")
       ->option_text("hf|ollama")

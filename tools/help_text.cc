@@ -19,8 +19,12 @@ interrupted pull is resumed by running it again. Several sources are pulled one
 after the other; if one fails the others are still pulled, and the exit status is
 that of the first failure. Patterns match the whole path and * crosses /.
 
+With --lazy the name appears as soon as the small files and the headers of model
+files are here; large files are fetched when a mount's readers want them.
+
 Examples:
   castool pull OpenVINO/Qwen3-8B-int4-ov
+  castool pull --lazy unsloth/Qwen3-8B-GGUF
   castool pull llama3.2:3b qwen3:8b
   castool pull --include '*.json' --include '*Q4_K_M*' unsloth/Qwen3-8B-GGUF
   castool pull --limit-rate 20M --revision refs/pr/1 acme/model

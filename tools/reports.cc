@@ -26,9 +26,8 @@ void refresh_record(ModelReport& report) {
   for (const FileReport& file : report.files) {
     complete = complete && file.state == FileState::kVerified;
     damaged = damaged || file.state == FileState::kDamaged;
-    if (file.state == FileState::kVerified && counted.insert(file.digest).second) {
-      present += file.bytes;
-    }
+    if (!counted.insert(file.digest).second) continue;
+    present += file.state == FileState::kVerified ? file.bytes : file.present;
   }
   report.record.bytes_present = std::min(present, report.record.bytes);
   if (damaged) {
@@ -46,7 +45,8 @@ DryRunReport dry_run_report(std::span<const pull::PlannedFile> files) {
   for (const pull::PlannedFile& file : files) {
     ++report.files;
     report.bytes += file.bytes;
-    if (!file.present && counted.insert(file.digest).second) report.bytes_to_fetch += file.bytes;
+    if (!file.present && !file.later && counted.insert(file.digest).second)
+      report.bytes_to_fetch += file.bytes;
   }
   return report;
 }

@@ -27,6 +27,7 @@ struct FileReport {
   std::uint64_t bytes = 0;
   base::Digest digest;
   FileState state = FileState::kAbsent;
+  std::uint64_t present = 0;  // bytes
 };
 
 struct ViewReport {
@@ -46,7 +47,7 @@ void refresh_record(ModelReport& report);
 struct DryRunReport {
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t bytes_to_fetch = 0;  // each digest once
+  std::uint64_t bytes_to_fetch = 0;  // now, each digest once
 };
 [[nodiscard]] DryRunReport dry_run_report(std::span<const pull::PlannedFile> files);
 

@@ -16,6 +16,7 @@ TEST(RouteOf, DependsOnWhatIsKnown) {
     std::uint64_t size;
     bool in_store, digest_known;
     Route expected;
+    Extent extent = Extent::kWhole;
   } rows[] = {
       {10, true, true, Route::kReuse},
       {0, true, false, Route::kReuse},
@@ -25,9 +26,15 @@ TEST(RouteOf, DependsOnWhatIsKnown) {
       {cas::kChunkSize, false, true, Route::kWhole},
       {cas::kChunkSize + 1, false, true, Route::kRanges},
       {cas::kChunkSize * 100, false, false, Route::kWhole},
+      {10, true, true, Route::kReuse, Extent::kLazy},
+      {cas::kChunkSize * 9, true, true, Route::kReuse, Extent::kLazy},
+      {cas::kChunkSize, false, true, Route::kWhole, Extent::kLazy},
+      {cas::kChunkSize + 1, false, true, Route::kLater, Extent::kLazy},
+      {cas::kChunkSize * 100, false, false, Route::kWhole, Extent::kLazy},
   };
   for (const auto& row : rows) {
-    EXPECT_EQ(route_of(row.size, row.in_store, row.digest_known), row.expected) << row.size;
+    EXPECT_EQ(route_of(row.size, row.in_store, row.digest_known, row.extent), row.expected)
+        << row.size;
   }
 }
 
@@ -55,7 +62,7 @@ TEST_F(MakePlan, MakesOneBlobOfEqualFiles) {
   add("a", "x");
   add("b", "yy");
   add("c", "x");
-  const auto plan = make_plan(*store_, model_);
+  const auto plan = make_plan(*store_, model_, Extent::kWhole);
   ASSERT_TRUE(plan);
   ASSERT_EQ(plan->blobs.size(), 2u);
   EXPECT_THAT(plan->blobs[0].files, ElementsAre(0u, 2u));
@@ -65,7 +72,7 @@ TEST_F(MakePlan, MakesOneBlobOfEqualFiles) {
 TEST_F(MakePlan, ReusesWhatIsStored) {
   ASSERT_TRUE(store_->put("x"));
   add("a", "x");
-  EXPECT_EQ(make_plan(*store_, model_)->blobs[0].route, Route::kReuse);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole)->blobs[0].route, Route::kReuse);
 }
 
 TEST_F(MakePlan, KnowsARegularFileByItsGitIdAtThisOriginOnly) {
@@ -74,31 +81,31 @@ TEST_F(MakePlan, KnowsARegularFileByItsGitIdAtThisOriginOnly) {
   RemoteFile& file = add("a", "regular");
   file.digest.reset();
   file.git_oid = oid_of("regular");
-  EXPECT_EQ(make_plan(*store_, model_)->blobs[0].route, Route::kReuse);
-  EXPECT_EQ(make_plan(*store_, model_)->blobs[0].digest, digest);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole)->blobs[0].route, Route::kReuse);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole)->blobs[0].digest, digest);
   model_.origin = "https://hub.test evil/m";
-  EXPECT_EQ(make_plan(*store_, model_)->blobs[0].route, Route::kWhole);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole)->blobs[0].route, Route::kWhole);
 }
 
 TEST_F(MakePlan, RefusesContradictions) {
   ASSERT_TRUE(store_->put("x"));
   add("stored with another size", "x").size = 2;
-  EXPECT_EQ(make_plan(*store_, model_).error().code, Code::kDigestMismatch);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole).error().code, Code::kDigestMismatch);
 
   model_.files.clear();
   add("empty with a digest", "x").size = 0;
-  EXPECT_EQ(make_plan(*store_, model_).error().code, Code::kDigestMismatch);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole).error().code, Code::kDigestMismatch);
 
   model_.files.clear();
   RemoteFile& empty = add("empty with an id", "");
   empty.digest.reset();
   empty.git_oid = oid_of("x");
-  EXPECT_EQ(make_plan(*store_, model_).error().code, Code::kDigestMismatch);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole).error().code, Code::kDigestMismatch);
 
   model_.files.clear();
   add("two sizes", "y");
   add("of one content", "y").size = 7;
-  EXPECT_EQ(make_plan(*store_, model_).error().code, Code::kBadManifest);
+  EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole).error().code, Code::kBadManifest);
 }
 
 TEST_F(MakePlan, CountsTheBytesThatAreMissing) {
@@ -108,7 +115,7 @@ TEST_F(MakePlan, CountsTheBytesThatAreMissing) {
   add("twice", "missing bytes");
   const std::string large(3u << 20, 'l');
   add("begun", large);
-  auto plan = make_plan(*store_, model_);
+  auto plan = make_plan(*store_, model_, Extent::kWhole);
   EXPECT_EQ(bytes_needed(*store_, model_, *plan).value(), 13 + large.size());
   // An unfinished pull has its space already; that of another origin is another's.
   const auto partial = store_->open_partial({base::Sha256::of(large), large.size(), model_.origin},
@@ -122,7 +129,7 @@ TEST_F(MakePlan, CountsTheBytesThatAreMissing) {
 TEST_F(MakePlan, RefusesSizesThatOverflow) {
   add("a", "a").size = ~std::uint64_t{0} - 1;
   add("b", "b").size = ~std::uint64_t{0} - 1;
-  const auto plan = make_plan(*store_, model_);
+  const auto plan = make_plan(*store_, model_, Extent::kWhole);
   ASSERT_TRUE(plan);
   EXPECT_EQ(bytes_needed(*store_, model_, *plan).error().code, Code::kBadManifest);
 }

@@ -46,10 +46,23 @@ TEST(InferTask, KnowsALanguageModelByItsFiles) {
   EXPECT_EQ(infer_task(ollama), "text_generation");
 }
 
+PulledModel whole(std::uint64_t bytes) {
+  return {"acme/m", base::Digest(), bytes, {manifest::RefState::kComplete, bytes, bytes}, kNow};
+}
+
+TEST(UpdatedRecord, OfALazyPullSaysHowMuchIsHere) {
+  PulledModel pulled = whole(77);
+  pulled.presence = {manifest::RefState::kPartial, 10, 5};
+  const auto record = updated_record(std::nullopt, request_for(HubSource{"acme/m", "main"}),
+                                     hub_model({"a", "b"}), pulled);
+  EXPECT_EQ(record.state, manifest::RefState::kPartial);
+  EXPECT_EQ(record.bytes, 77u);
+  EXPECT_EQ(record.bytes_present, 10u);
+}
+
 TEST(UpdatedRecord, OfAFirstPull) {
   const auto request = request_for(HubSource{"acme/m", "main"});
-  const auto record = updated_record(std::nullopt, request, hub_model({"a", "b"}),
-                                     {"acme/m", base::Digest(), 77, kNow});
+  const auto record = updated_record(std::nullopt, request, hub_model({"a", "b"}), whole(77));
   EXPECT_EQ(record.name, "acme/m");
   EXPECT_EQ(record.source, manifest::source_text(request.source));
   EXPECT_EQ(record.state, manifest::RefState::kComplete);
@@ -77,8 +90,7 @@ RefRecord earlier() {
 TEST(UpdatedRecord, OfAnotherRevisionKeepsWhatTheUserSet) {
   auto request = request_for(HubSource{"acme/m", "v2"});
   request.options = {{"max_num_seqs", "16"}};
-  const auto record =
-      updated_record(earlier(), request, hub_model({"a"}), {"acme/m", base::Digest(), 1, kNow});
+  const auto record = updated_record(earlier(), request, hub_model({"a"}), whole(1));
   EXPECT_EQ(record.first_pulled_ns, 10);
   EXPECT_EQ(record.pulled_at, 1000);
   EXPECT_TRUE(record.pinned);
@@ -91,7 +103,7 @@ TEST(UpdatedRecord, OfAnotherRevisionKeepsWhatTheUserSet) {
 
 TEST(UpdatedRecord, OfAnotherModelStartsAnew) {
   const auto record = updated_record(earlier(), request_for(HubSource{"acme/other", "main"}),
-                                     hub_model({"a"}), {"acme/m", base::Digest(), 1, kNow});
+                                     hub_model({"a"}), whole(1));
   EXPECT_FALSE(record.pinned);
   EXPECT_EQ(record.first_pulled_ns, 1'000'000'000'007);
   EXPECT_TRUE(record.options.empty());

@@ -24,7 +24,7 @@ class Sinks : public PullFixture {
     hasher_ = std::make_shared<cas::PrefixHasher>(*partial_);
   }
 
-  [[nodiscard]] StoreSink sink() const { return StoreSink({partial_, hasher_, progress_}); }
+  [[nodiscard]] StoreSink sink() const { return StoreSink({partial_, hasher_, progress_, {}}); }
   // The first `size` of the bytes that `writer` wants, changed at offset `wrong`.
   void feed(fetch::RangeWriter& writer, std::uint64_t size, std::int64_t wrong = -1) const {
     const std::uint64_t left = writer.end_offset() - writer.next_offset();

@@ -34,6 +34,12 @@ TEST(RefreshRecord, FollowsTheFiles) {
   EXPECT_EQ(partial.record.state, RefState::kPartial);
   EXPECT_EQ(partial.record.bytes_present, 60u);
 
+  auto begun = model({file("a", 60, FileState::kAbsent), file("b", 40, FileState::kPartial)});
+  begun.files[1].present = 30;
+  refresh_record(begun);
+  EXPECT_EQ(begun.record.state, RefState::kPartial);
+  EXPECT_EQ(begun.record.bytes_present, 30u);
+
   auto absent = model({file("a", 60, FileState::kAbsent), file("b", 40, FileState::kPartial)});
   refresh_record(absent);
   EXPECT_EQ(absent.record.state, RefState::kAbsent);
@@ -51,11 +57,13 @@ TEST(RefreshRecord, CountsADigestOnceAndKeepsDamage) {
 }
 
 TEST(DryRunReport, CountsWhatIsMissingOnce) {
-  const std::vector<pull::PlannedFile> files = {
-      {"a", 10, "sha256:1", true}, {"b", 20, "sha256:2", false}, {"c", 20, "sha256:2", false}};
+  const std::vector<pull::PlannedFile> files = {{"a", 10, "sha256:1", true},
+                                                {"b", 20, "sha256:2", false},
+                                                {"c", 20, "sha256:2", false},
+                                                {"d", 90, "sha256:3", false, true}};
   const DryRunReport report = dry_run_report(files);
-  EXPECT_EQ(report.files, 3u);
-  EXPECT_EQ(report.bytes, 50u);
+  EXPECT_EQ(report.files, 4u);
+  EXPECT_EQ(report.bytes, 140u);
   EXPECT_EQ(report.bytes_to_fetch, 20u);
 }
 
