@@ -87,7 +87,7 @@ struct BlobJob {
   std::shared_ptr<BlobSink> sink;
   std::shared_ptr<AddressBook> addresses;
   Priority priority = Priority::kBackground;
-  std::shared_ptr<Bell> bell;  // may be null
+  std::shared_ptr<Bell> bell = nullptr;
 };
 
 struct DownloadLimits {

@@ -13,6 +13,7 @@
 
 #include "fusefs/mount.h"
 #include "manifest/source.h"
+#include "pull/lazy_blob.h"
 
 namespace castool::tools {
 
@@ -47,6 +48,8 @@ struct MountArguments {
   fusefs::Layout layout = fusefs::Layout::kOvms;
   bool foreground = false;
   bool trust_store = false;
+  pull::Fill fill = pull::Fill::kTouched;
+  pull::Verify verify = pull::Verify::kLazy;
   std::optional<uid_t> uid;  // of -o
   std::optional<gid_t> gid;
   bool allow_other = false;

@@ -3,16 +3,21 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "fetch/curl_transport.h"
 #include "fusefs/mount.h"
 #include "tools/commands.h"
+#include "tools/credentials.h"
 #include "tools/daemonize.h"
 #include "tools/exit_status.h"
+#include "tools/mount_filler.h"
 #include "tools/signals.h"
+#include "tools/version.h"
 
 namespace castool::tools {
 namespace {
@@ -43,14 +48,33 @@ fusefs::MountOptions mount_options(const MountArguments& arguments, const Comman
   return options;
 }
 
+// Nothing of the network is begun before it is needed.
+pull::Networks::MakeTransport transport_maker(const CommandContext& context) {
+  return [&context] {
+    return fetch::make_curl_transport(
+        {std::string(user_agent()), context.settings.ca_file, context.settings.ca_directory},
+        context.clock, context.log);
+  };
+}
+
 Status serve(const MountArguments& arguments, CommandContext& context, DaemonChild* daemon) {
   raise_file_limit();
   // A daemon has no terminal that could hang up.
   SignalWatch signals(daemon == nullptr ? HangUp::kStop : HangUp::kIgnore);
   CASTOOL_ASSIGN(const auto store, open_for_mount(context));
   CASTOOL_ASSIGN(cas::RefStore refs, cas::RefStore::open(*store, context.settings.ns));
+  CASTOOL_ASSIGN(pull::Origins origins, read_origins(context.variables));
+  CASTOOL_ASSIGN(origins.hub_token,
+                 load_hub_token(context.arguments, context.variables, context.log));
+  fetch::DownloadLimits limits;
+  limits.timeout = context.settings.timeout;
+  pull::LazyBlobs blobs(*store, refs, origins, transport_maker(context), limits,
+                        {arguments.fill, arguments.verify}, context.clock, context.log);
+  MountFiller filler(blobs);
   CASTOOL_ASSIGN(const auto mount, fusefs::Mount::start(mount_options(arguments, context), *store,
-                                                        refs, nullptr, context.clock, context.log));
+                                                        refs, &filler, context.clock, context.log));
+  std::optional<FillAll> all;
+  if (arguments.fill == pull::Fill::kAll) all.emplace(*store, refs, blobs, context.log);
   if (daemon != nullptr) {
     context.log.switch_to_syslog();
     CASTOOL_RETURN_IF_ERROR(daemon->ready());

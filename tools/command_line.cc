@@ -30,6 +30,8 @@ struct Raw {
   std::optional<std::string> from, limit_rate;
   MountArguments mount;
   std::string layout = "ovms";
+  std::string fill = "touched";
+  std::string verify = "lazy";
   std::vector<std::string> mount_options;
   UmountArguments umount;
   LsArguments ls;
@@ -98,6 +100,13 @@ void add_mount(CLI::App& app, Raw& raw) {
   command.add_flag("-f,--foreground", raw.mount.foreground, "Stay; SIGTERM or ^C unmounts");
   command.add_flag("--trust-store", raw.mount.trust_store,
                    "Skip the check of blobs that nobody verified since boot");
+  command.add_option("--fill", raw.fill, "What is fetched besides what is read (touched)")
+      ->option_text("none|touched|all")
+      ->check(CLI::IsMember({"none", "touched", "all"}));
+  command
+      .add_option("--verify", raw.verify, "Read while it arrives, or once it is verified (lazy)")
+      ->option_text("lazy|strict")
+      ->check(CLI::IsMember({"lazy", "strict"}));
   command.add_option("-o", raw.mount_options, "Mount options")
       ->option_text("OPTS")
       ->allow_extra_args(false);
@@ -194,6 +203,10 @@ Status finish_pull(Raw& raw) {
 
 Status finish_mount(Raw& raw) {
   raw.mount.layout = raw.layout == "ollama" ? fusefs::Layout::kOllama : fusefs::Layout::kOvms;
+  raw.mount.fill = raw.fill == "none"  ? pull::Fill::kNone
+                   : raw.fill == "all" ? pull::Fill::kAll
+                                       : pull::Fill::kTouched;
+  raw.mount.verify = raw.verify == "strict" ? pull::Verify::kStrict : pull::Verify::kLazy;
   for (const std::string& words : raw.mount_options) {
     CASTOOL_RETURN_IF_ERROR(apply_mount_options(words, raw.mount));
   }

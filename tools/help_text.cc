@@ -35,6 +35,10 @@ Layout ovms is a model repository with config.json for OpenVINO Model Server,
 layout ollama is a directory for OLLAMA_MODELS (set OLLAMA_NOPRUNE=1 as well).
 -o takes allow_other (the default for root), uid=N and gid=N, separated by commas.
 
+Files that are not here yet (pull --lazy) are fetched as they are read. --fill says
+what follows: nothing, the rest of each file that was read, or all models. With
+--verify strict no byte of a file is given out before all of it was verified.
+
 Examples:
   castool mount /models
   castool mount --layout ollama ~/ollama-models

@@ -55,11 +55,11 @@ TEST_F(LazyPull, NamesTheModelWithItsSmallFilesAndHeaders) {
   for (const auto& large : {weights_, gguf_, safetensors_}) EXPECT_FALSE(blob(large));
   EXPECT_EQ(partial(weights_), std::nullopt);
   EXPECT_EQ(partial_bytes(safetensors_), kMiB);
-  EXPECT_EQ(partial_bytes(gguf_), 4 * kMiB);
+  EXPECT_EQ(partial_bytes(gguf_), 3 * kMiB);
   const auto saved = record("acme/model");
   ASSERT_TRUE(saved);
   EXPECT_EQ(saved->state, manifest::RefState::kPartial);
-  EXPECT_EQ(saved->bytes_present, 7 + 2 * kMiB + kMiB + kMiB + 4 * kMiB);
+  EXPECT_EQ(saved->bytes_present, 7 + 2 * kMiB + kMiB + kMiB + 3 * kMiB);
   EXPECT_EQ(saved->bytes, outcome->bytes);
   EXPECT_EQ(outcome->bytes_fetched, saved->bytes_present);
   EXPECT_EQ(outcome->bytes_reused, 0u);
@@ -73,7 +73,7 @@ TEST_F(LazyPull, APlainPullCompletesIt) {
   ASSERT_TRUE(outcome) << outcome.error().text();
   EXPECT_EQ(record("acme/model")->state, manifest::RefState::kComplete);
   EXPECT_EQ(outcome->bytes_fetched,
-            weights_.size() + gguf_.size() - 4 * kMiB + safetensors_.size() - kMiB);
+            weights_.size() + gguf_.size() - 3 * kMiB + safetensors_.size() - kMiB);
   EXPECT_EQ(blob(gguf_), gguf_);
 }
 
@@ -123,7 +123,7 @@ TEST_F(LazyPull, OfARegistryKnowsItsModelLayers) {
   const auto header =
       cas::find_partial(*store_, base::Sha256::of(gguf_), "https://registry.test library/tiny");
   ASSERT_TRUE(header && *header);
-  EXPECT_EQ((*header)->present, 4 * kMiB);
+  EXPECT_EQ((*header)->present, 3 * kMiB);
 }
 
 }  // namespace

@@ -1,0 +1,226 @@
+// Readers: who waits, who is answered, what that tells about what to fetch next.
+#include "pull/lazy_blob.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "pull/waiting.h"
+
+namespace castool::pull {
+
+using base::Code;
+using base::make_error;
+using base::MutexLock;
+using base::Result;
+using base::Status;
+
+Result<std::shared_ptr<LazyBlob>> LazyBlob::open(const LazyParts& parts, BlobHome home,
+                                                 const base::Digest& digest, std::uint64_t size) {
+  CASTOOL_ASSIGN(std::shared_ptr<cas::Partial> partial,
+                 parts.store.open_partial({digest, size, home.origin}, cas::Preallocate::kNo));
+  return std::shared_ptr<LazyBlob>(new LazyBlob(parts, std::move(home), std::move(partial)));
+}
+
+LazyBlob::LazyBlob(const LazyParts& parts, BlobHome home, std::shared_ptr<cas::Partial> partial)
+    : parts_(parts),
+      home_(std::move(home)),
+      partial_(std::move(partial)),
+      opened_generation_(partial_->generation()),
+      streams_(partial_->key().size),
+      demand_idle_(parts.clock.now()),
+      progress_(std::make_shared<FileProgress>(
+          partial_->key().digest.text(), partial_->key().digest.text(), partial_->key().size)) {
+  const MutexLock lock(mutex_);
+  if (partial_->published()) phase_ = Phase::kVerified;
+}
+
+// What can be said of a read without waiting; remembers what is given out.
+std::optional<Status> LazyBlob::answer_now(const base::ByteRange& range,
+                                           const std::optional<std::vector<std::uint64_t>>& sums) {
+  if (phase_ == Phase::kVerified) return base::ok();
+  if (phase_ == Phase::kSpoilt) return Status(*spoilt_);
+  if (closed_) return Status(cancelled_error());
+  if (phase_ == Phase::kFilling && sums && parts_.options.verify == Verify::kLazy) {
+    handed_.give(range.offset / cas::kChunkSize, *sums);
+    return base::ok();
+  }
+  if (!parts_.origins.offline) return std::nullopt;
+  base::Error error = make_error(Code::kUnavailable, "offline, and these bytes are not here",
+                                 "unset HF_HUB_OFFLINE to ask the origin");
+  error.digest = key().digest.text();
+  return Status(std::move(error));
+}
+
+// Lets a read shape what is fetched next; whether something new is to be read ahead.
+bool LazyBlob::follow(const base::ByteRange& range) {
+  if (phase_ != Phase::kFilling || parts_.origins.offline) return false;
+  if (parts_.options.verify == Verify::kStrict) return !std::exchange(hurry_, true);
+  if (parts_.options.fill == Fill::kNone) return false;
+  const ReadStreams::Advice advice = streams_.on_read(range);
+  bool news = advice.whole && !std::exchange(hurry_, true);
+  if (advice.ahead.empty() || hurry_) return news;
+  const auto touches = [&](const base::ByteRange& known) {
+    return known.offset <= advice.ahead.offset && advice.ahead.offset <= known.end();
+  };
+  std::erase_if(ahead_, touches);
+  ahead_.push_back(advice.ahead);
+  if (ahead_.size() > ReadStreams::kStreams) ahead_.erase(ahead_.begin());
+  return true;
+}
+
+LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, Done done) {
+  const auto sums = partial_->checksums(range);
+  std::optional<Status> answer;
+  Ticket ticket = 0;
+  bool start_demand = false, start_ahead = false, news = false, ask_fill = false;
+  {
+    const MutexLock lock(mutex_);
+    answer = answer_now(range, sums);
+    news = follow(range);
+    if (!answer) {
+      ticket = waiters_.add_read(range, std::move(done));
+      parts_.gate.begin_waiting();
+      start_demand = parts_.options.verify == Verify::kLazy && wants_start(demand_);
+    }
+    start_ahead = news && wants_start(prefetch_);
+    const bool fill = parts_.options.fill != Fill::kNone || hurry_;
+    ask_fill = fill && phase_ == Phase::kFilling && !parts_.origins.offline &&
+               !std::exchange(fill_asked_, true);
+  }
+  if (start_demand) launch(demand_, &LazyBlob::serve_readers);
+  if (start_ahead) launch(prefetch_, &LazyBlob::read_ahead);
+  if (news && !start_ahead) ring(prefetch_);
+  if (ask_fill) parts_.owner.wants_fill(*this);
+  if (answer) {
+    done(*answer);
+  } else {
+    ring(demand_);
+    // They may have come between the first look and the note that somebody waits.
+    if (partial_->checksums(range)) look_later();
+  }
+  return ticket;
+}
+
+LazyBlob::Ticket LazyBlob::settled(Done done) {
+  Status status = base::ok();
+  {
+    const MutexLock lock(mutex_);
+    if (closed_) {
+      status = cancelled_error();
+    } else if (phase_ == Phase::kSpoilt) {
+      status = *spoilt_;
+    } else if (phase_ != Phase::kVerified) {
+      return waiters_.add_listener(std::move(done));
+    }
+  }
+  done(status);
+  return 0;
+}
+
+void LazyBlob::cancel(Ticket ticket) {
+  std::vector<Done> gone;
+  {
+    const MutexLock lock(mutex_);
+    const int before = waiters_.read_count();
+    if (auto done = waiters_.take(ticket)) gone.push_back(*std::move(done));
+    parts_.gate.end_waiting(before - waiters_.read_count());
+  }
+  if (!gone.empty()) deliver(std::move(gone), cancelled_error());
+}
+
+// On the transport's thread: a chunk was recorded.
+void LazyBlob::on_chunk() {
+  std::shared_ptr<cas::PrefixHasher> hasher;
+  bool waits = false;
+  {
+    const MutexLock lock(mutex_);
+    hasher = hasher_;
+    waits = waiters_.any_read();
+  }
+  if (hasher) hasher->wake();
+  if (waits || partial_->complete()) look_later();
+}
+
+void LazyBlob::look_later() {
+  if (look_posted_.exchange(true)) return;
+  parts_.deliveries.post([self = weak_from_this()] {
+    if (const auto blob = self.lock()) blob->look();
+  });
+}
+
+// Answers whose bytes have come.
+void LazyBlob::look() {
+  look_posted_ = false;
+  std::vector<ReadWaiters::Read> reads;
+  bool begin = false;
+  {
+    const MutexLock lock(mutex_);
+    if (phase_ == Phase::kFilling && parts_.options.verify == Verify::kLazy) {
+      reads = waiters_.reads();
+    }
+  }
+  for (const auto& read : reads) {
+    const auto sums = partial_->checksums(read.range);
+    if (!sums) continue;
+    std::optional<Done> done;
+    {
+      const MutexLock lock(mutex_);
+      if (phase_ != Phase::kFilling) break;
+      waiters_.satisfied(read.range);
+      done = waiters_.take(read.ticket);
+      if (!done) continue;
+      handed_.give(read.range.offset / cas::kChunkSize, *sums);
+      demand_idle_ = parts_.clock.now();
+    }
+    parts_.gate.end_waiting(1);
+    (*done)(base::ok());
+  }
+  if (!partial_->complete()) return;
+  {
+    const MutexLock lock(mutex_);
+    begin = phase_ == Phase::kFilling && !closed_;
+  }
+  if (begin) begin_fill();
+}
+
+void LazyBlob::answer_all(ReadWaiters::Whom whom, const Status& status) {
+  std::vector<Done> all;
+  {
+    const MutexLock lock(mutex_);
+    const int before = waiters_.read_count();
+    all = waiters_.take_all(whom);
+    demand_idle_ = parts_.clock.now();
+    parts_.gate.end_waiting(before);
+  }
+  if (!all.empty()) deliver(std::move(all), status);
+}
+
+void LazyBlob::deliver(std::vector<Done> all, const Status& status) {
+  parts_.deliveries.post([all = std::move(all), status] {
+    for (const Done& done : all) done(status);
+  });
+}
+
+void LazyBlob::add_reader() {
+  const MutexLock lock(mutex_);
+  ++readers_;
+}
+
+void LazyBlob::drop_reader() {
+  {
+    const MutexLock lock(mutex_);
+    if (--readers_ > 0) return;
+    demand_.stop.request_stop();
+    prefetch_.stop.request_stop();
+    ahead_.clear();
+    hurry_ = false;
+    if (parts_.options.fill == Fill::kNone) fill_.stop.request_stop();
+  }
+}
+
+bool LazyBlob::idle() {
+  const MutexLock lock(mutex_);
+  return readers_ == 0 && !demand_.running && !prefetch_.running && !fill_.running && !look_posted_;
+}
+
+}  // namespace castool::pull

@@ -1,0 +1,312 @@
+// What runs for a LazyBlob: three jobs, and what becomes of the whole.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "pull/lazy_blob.h"
+#include "pull/lazy_sinks.h"
+#include "pull/waiting.h"
+
+namespace castool::pull {
+namespace {
+
+using base::Code;
+using base::MutexLock;
+using base::Result;
+using base::Status;
+
+constexpr auto kFirstRetry = std::chrono::seconds(1);
+constexpr auto kLongestRetry = std::chrono::seconds(60);
+constexpr auto kLookAgain = std::chrono::milliseconds(100);
+constexpr std::size_t kMostNamedChunks = 8;
+
+std::string list_chunks(const std::vector<std::uint64_t>& chunks) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(chunks.size(), kMostNamedChunks); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", chunks[i] * cas::kChunkSize);
+  }
+  if (chunks.size() > kMostNamedChunks) {
+    text += fmt::format(" and {} more", chunks.size() - kMostNamedChunks);
+  }
+  return text;
+}
+
+}  // namespace
+
+LazyBlob::~LazyBlob() {
+  close();
+  std::thread ended[3];
+  {
+    const MutexLock lock(mutex_);
+    ended[0] = std::move(demand_.thread);
+    ended[1] = std::move(prefetch_.thread);
+    ended[2] = std::move(fill_.thread);
+  }
+  for (std::thread& thread : ended) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void LazyBlob::close() {
+  {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+    for (Lane* lane : {&demand_, &prefetch_, &fill_}) lane->stop.request_stop();
+  }
+  answer_all(ReadWaiters::Whom::kAll, cancelled_error());
+}
+
+// Whoever gets true launches it.
+bool LazyBlob::wants_start(Lane& lane) {
+  if (lane.running || closed_) return false;
+  lane.running = true;
+  lane.stop = std::stop_source();
+  return true;
+}
+
+void LazyBlob::launch(Lane& lane, Body body) {
+  std::thread old;
+  {
+    const MutexLock lock(mutex_);
+    old = std::move(lane.thread);
+  }
+  if (old.joinable()) old.join();  // it has said that it ends
+  std::thread fresh([this, body] { (this->*body)(); });
+  const MutexLock lock(mutex_);
+  lane.thread = std::move(fresh);
+}
+
+void LazyBlob::ring(Lane& lane) {
+  std::shared_ptr<fetch::Bell> bell;
+  {
+    const MutexLock lock(mutex_);
+    bell = lane.bell;
+  }
+  Network* network = network_;
+  if (network != nullptr) {
+    network->downloader.ring(*bell);
+  } else {
+    bell->rung = true;
+  }
+}
+
+// Whether the lane's thread has more to do; if not, it has ended as far as others are concerned.
+bool LazyBlob::goes_on(Lane& lane, bool work) {
+  if (work && !closed_) {
+    // Readers came back after the last one had gone.
+    if (lane.stop.stop_requested()) lane.stop = std::stop_source();
+    return true;
+  }
+  lane.running = false;
+  return false;
+}
+
+std::stop_token LazyBlob::token_of(Lane& lane) {
+  const MutexLock lock(mutex_);
+  return lane.stop.get_token();
+}
+
+IncomingBlob LazyBlob::incoming() {
+  const MutexLock lock(mutex_);
+  return {partial_, hasher_, progress_, [this] { on_chunk(); }};
+}
+
+fetch::BlobJob LazyBlob::job(Lane& lane, std::shared_ptr<fetch::BlobSink> sink,
+                             fetch::Priority priority) {
+  Network& network = parts_.networks.of(key().origin);
+  network_ = &network;
+  fetch::BlobJob job;
+  job.label = key().digest.text();
+  job.sink = std::move(sink);
+  job.priority = priority;
+  const MutexLock lock(mutex_);
+  if (!address_) {
+    address_ = std::make_shared<SharedAddress>(parts_.sources.addresses(home_, key(), network.http),
+                                               parts_.clock);
+  }
+  job.addresses = address_->book_for_job();
+  job.bell = lane.bell;
+  return job;
+}
+
+void LazyBlob::serve_readers() {
+  for (;;) {
+    const auto sink = std::make_shared<DemandSink>(*this);
+    const fetch::BlobJob demand = job(demand_, sink, fetch::Priority::kDemand);
+    const Status status = network_.load()->downloader.run(demand, token_of(demand_));
+    if (!status && status.error().code == Code::kDigestMismatch) {
+      spoil(LazyOwner::Spoilt::kDamaged, status.error());
+    } else if (!status && status.error().code != Code::kCancelled) {
+      answer_all(ReadWaiters::Whom::kReaders, status);
+    }
+    const MutexLock lock(mutex_);
+    if (!goes_on(demand_, !waiters_.demanded().empty())) break;
+  }
+  parts_.owner.may_be_idle(*this);
+}
+
+void LazyBlob::read_ahead() {
+  for (;;) {
+    const auto sink = std::make_shared<PrefetchSink>(*this);
+    const fetch::BlobJob ahead = job(prefetch_, sink, fetch::Priority::kPrefetch);
+    const Status status = network_.load()->downloader.run(ahead, token_of(prefetch_));
+    const bool failed = !status && status.error().code != Code::kCancelled;
+    bool all = false;
+    {
+      const MutexLock lock(mutex_);
+      all = hurry_;
+      // What failed is tried again for the next reader.
+      if (!status) ahead_.clear();
+      if (!status || partial_->complete()) hurry_ = false;
+    }
+    if (failed && status.error().code == Code::kDigestMismatch) {
+      spoil(LazyOwner::Spoilt::kDamaged, status.error());
+    } else if (failed && all && parts_.options.verify == Verify::kStrict) {
+      answer_all(ReadWaiters::Whom::kReaders, status);
+    }
+    const MutexLock lock(mutex_);
+    if (!goes_on(prefetch_, readers_ > 0 && (hurry_ || !ahead_.empty()))) break;
+  }
+  parts_.owner.may_be_idle(*this);
+}
+
+void LazyBlob::begin_fill() {
+  bool start = false;
+  {
+    const MutexLock lock(mutex_);
+    start = phase_ == Phase::kFilling && wants_start(fill_);
+  }
+  if (start) {
+    launch(fill_, &LazyBlob::fill);
+  } else {
+    parts_.owner.fill_ended(*this);
+  }
+}
+
+void LazyBlob::fill() {
+  base::Clock::Duration pause = kFirstRetry;
+  for (;;) {
+    const std::stop_token stop = token_of(fill_);
+    const auto end = fill_once(stop);
+    if (!end && end.error().code == Code::kDigestMismatch) {
+      spoil(LazyOwner::Spoilt::kDamaged, end.error());
+    } else if (!end && end.error().code != Code::kCancelled) {
+      parts_.log.warn("{}: {}", key().digest.text(), end.error().text());
+      // Whoever waits for the whole has waited long enough.
+      if (parts_.options.verify == Verify::kStrict && partial_->complete()) {
+        answer_all(ReadWaiters::Whom::kReaders, base::failure(end));
+      }
+      static_cast<void>(wait_unless_stopped(parts_.clock, pause, stop));
+      pause = std::min<base::Clock::Duration>(2 * pause, kLongestRetry);
+    }
+    const MutexLock lock(mutex_);
+    hasher_.reset();
+    const bool more =
+        phase_ == Phase::kFilling && !stop.stop_requested() && (!end || *end == FillEnd::kAgain);
+    if (goes_on(fill_, more)) continue;
+    fill_asked_ = false;
+    break;
+  }
+  parts_.owner.fill_ended(*this);
+  parts_.owner.may_be_idle(*this);
+}
+
+Result<LazyBlob::FillEnd> LazyBlob::fill_once(const std::stop_token& stop) {
+  CASTOOL_RETURN_IF_ERROR(partial_->refresh());
+  if (!partial_->published()) {
+    auto hasher = std::make_shared<cas::PrefixHasher>(*partial_);
+    {
+      const MutexLock lock(mutex_);
+      hasher_ = std::move(hasher);
+    }
+    if (!partial_->complete()) {
+      const auto sink = std::make_shared<FillSink>(*this);
+      const fetch::BlobJob rest = job(fill_, sink, fetch::Priority::kBackground);
+      CASTOOL_RETURN_IF_ERROR(network_.load()->downloader.run(rest, stop));
+    }
+  }
+  return settle(stop);
+}
+
+Result<LazyBlob::FillEnd> LazyBlob::settle(const std::stop_token& stop) {
+  CASTOOL_RETURN_IF_ERROR(partial_->refresh());
+  if (!partial_->published()) {
+    Network& network = parts_.networks.of(key().origin);
+    BlobRequest request;
+    request.key = key();
+    request.addresses = job(fill_, nullptr, fetch::Priority::kPrefetch).addresses;
+    request.progress = progress_;
+    request.priority = fetch::Priority::kPrefetch;
+    request.on_repair = [this](const auto& rotten) { on_repair(rotten); };
+    IncomingBlob blob = incoming();
+    BlobVerifier verifier(parts_.store, network.downloader, parts_.clock, parts_.log);
+    const auto ended = verifier.settle(request, blob, stop);
+    const bool again = ended && *ended == BlobVerifier::Ended::kLookAgain;
+    if (!ended || again) {
+      {
+        const MutexLock lock(mutex_);
+        if (phase_ == Phase::kRepairing) phase_ = Phase::kFilling;
+      }
+      if (!ended) return base::failure(ended);
+      CASTOOL_RETURN_IF_ERROR(partial_->refresh());
+      if (!partial_->published()) {
+        look_later();
+        static_cast<void>(wait_unless_stopped(parts_.clock, kLookAgain, stop));
+        return FillEnd::kAgain;
+      }
+    }
+  }
+  on_verified();
+  return FillEnd::kSettled;
+}
+
+void LazyBlob::on_repair(const std::vector<base::ByteRange>& rotten) {
+  const MutexLock lock(mutex_);
+  phase_ = Phase::kRepairing;
+  for (const base::ByteRange& range : rotten) {
+    handed_.suspect(range.offset / cas::kChunkSize,
+                    (range.length + cas::kChunkSize - 1) / cas::kChunkSize);
+    rotten_ = true;
+  }
+}
+
+void LazyBlob::on_verified() {
+  const auto right = partial_->checksums({0, key().size});
+  const bool dropped = partial_->generation() != opened_generation_;
+  std::vector<std::uint64_t> wrong;
+  {
+    const MutexLock lock(mutex_);
+    if (dropped || rotten_) wrong = handed_.wrong(right.value_or(std::vector<std::uint64_t>()));
+    if (wrong.empty()) phase_ = Phase::kVerified;
+  }
+  if (wrong.empty()) {
+    answer_all(ReadWaiters::Whom::kAll, base::ok());
+  } else {
+    base::Error error = base::make_error(
+        Code::kDigestMismatch,
+        fmt::format("{}: readers were given wrong bytes in the chunks at {}; it has been mended, "
+                    "and files that are open get errors from now on",
+                    key().digest.text(), list_chunks(wrong)),
+        "open them again");
+    error.digest = key().digest.text();
+    spoil(LazyOwner::Spoilt::kPoisoned, error);
+  }
+  parts_.owner.verified(*this);
+}
+
+void LazyBlob::spoil(LazyOwner::Spoilt how, const base::Error& error) {
+  {
+    const MutexLock lock(mutex_);
+    if (phase_ == Phase::kSpoilt) return;
+    phase_ = Phase::kSpoilt;
+    spoilt_ = error;
+    demand_.stop.request_stop();
+    prefetch_.stop.request_stop();
+  }
+  parts_.log.error("{}", error.text());
+  parts_.owner.spoilt(*this, how, error);
+  answer_all(ReadWaiters::Whom::kAll, Status(error));
+}
+
+}  // namespace castool::pull

@@ -1,0 +1,102 @@
+#include "pull/lazy_sinks.h"
+
+#include <algorithm>
+
+namespace castool::pull {
+namespace {
+
+using base::MutexLock;
+
+constexpr auto kLinger = std::chrono::seconds(2);
+
+}  // namespace
+
+LazySink::Claim LazySink::claim_in(const base::ByteRange& range, std::uint64_t most) {
+  CASTOOL_ASSIGN(auto chunks, incoming_.partial->claim(range.offset, most, range));
+  if (!chunks) return std::unique_ptr<fetch::RangeWriter>();
+  return make_store_writer(incoming_, std::move(chunks));
+}
+
+bool LazySink::all_present() {
+  if (incoming_.partial->complete()) return true;
+  // Other processes fill it as well. A table that cannot be read shows at the next claim.
+  static_cast<void>(incoming_.partial->refresh());
+  return incoming_.partial->complete();
+}
+
+std::vector<base::ByteRange> LazySink::demanded() {
+  const MutexLock lock(blob_.mutex_);
+  return blob_.waiters_.demanded();
+}
+
+void LazySink::satisfied(const base::ByteRange& range) {
+  {
+    const MutexLock lock(blob_.mutex_);
+    blob_.waiters_.satisfied(range);
+  }
+  blob_.look_later();
+}
+
+bool LazySink::demand_lingers() {
+  const MutexLock lock(blob_.mutex_);
+  if (!blob_.waiters_.demanded().empty()) return true;
+  const auto& clock = blob_.parts_.clock;
+  return clock.now() < blob_.demand_idle_ + clock.scaled(kLinger);
+}
+
+std::vector<base::ByteRange> LazySink::windows() {
+  const MutexLock lock(blob_.mutex_);
+  return blob_.ahead_;
+}
+
+void LazySink::drop_window(const base::ByteRange& window) {
+  const MutexLock lock(blob_.mutex_);
+  std::erase(blob_.ahead_, window);
+}
+
+bool LazySink::in_a_hurry() {
+  const MutexLock lock(blob_.mutex_);
+  return blob_.hurry_;
+}
+
+LazySink::Claim DemandSink::claim(std::uint64_t) {
+  for (const base::ByteRange& range : demanded()) {
+    CASTOOL_ASSIGN(auto writer, claim_in(range, kDemandPiece));
+    if (writer) return writer;
+    // Nothing to claim of it: it has come, or others are at it.
+    if (present(range)) satisfied(range);
+  }
+  return std::unique_ptr<fetch::RangeWriter>();
+}
+
+bool DemandSink::complete() { return !demand_lingers(); }
+
+LazySink::Claim PrefetchSink::claim(std::uint64_t) {
+  auto ranges = windows();
+  std::reverse(ranges.begin(), ranges.end());  // the reader that was here last comes first
+  for (const base::ByteRange& window : ranges) {
+    const base::ByteRange near{window.offset, std::min(window.length, kNear)};
+    CASTOOL_ASSIGN(auto writer, claim_in(near, kNearPiece));
+    if (writer) return writer;
+    CASTOOL_ASSIGN(writer, claim_in(window, kFarPiece));
+    if (writer) return writer;
+    if (present(window)) drop_window(window);
+  }
+  if (in_a_hurry()) return claim_in({0, size()}, kFarPiece);
+  return std::unique_ptr<fetch::RangeWriter>();
+}
+
+bool PrefetchSink::complete() {
+  for (const base::ByteRange& window : windows()) {
+    if (present(window)) drop_window(window);
+  }
+  return in_a_hurry() ? all_present() : windows().empty();
+}
+
+LazySink::Claim FillSink::claim(std::uint64_t) {
+  // In a hurry the other job fetches the same, sooner.
+  if (!may_fill() || in_a_hurry()) return std::unique_ptr<fetch::RangeWriter>();
+  return claim_in({0, size()}, kFarPiece);
+}
+
+}  // namespace castool::pull

@@ -1,0 +1,392 @@
+// Blobs that are read while they arrive, from origins in memory through a real store.
+#include "pull/lazy_blobs.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <set>
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "tests/pull/pull_fixture.h"
+
+namespace castool::pull {
+namespace {
+
+using base::ByteRange;
+using base::Code;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::uint64_t kMiB = 1u << 20;
+constexpr auto kLong = std::chrono::seconds(20);
+
+class LazyBlobsTest : public PullFixture {
+ protected:
+  LazyBlobsTest() {
+    FakeRepo& repo = fake_.repos["acme/model"];
+    repo.files["config.json"] = {"{}", false};
+    repo.files["weights.bin"] = {weights_, true};
+    request_.extent = Extent::kLazy;
+  }
+  ~LazyBlobsTest() override { blobs_.reset(); }
+
+  void pull_lazily(const std::string& source = "acme/model") {
+    const auto outcome = pull_text(source);
+    ASSERT_TRUE(outcome) << outcome.error().text();
+    const auto saved = record(outcome->name);
+    ASSERT_EQ(saved->state, manifest::RefState::kPartial);
+    home_ = {saved->name, saved->origin, saved->revision, saved->kind, saved->manifest};
+  }
+  void start(LazyOptions options) {
+    fetch::DownloadLimits limits;
+    limits.timeout = std::chrono::seconds(20);
+    blobs_.reset();
+    blobs_ = std::make_unique<LazyBlobs>(
+        *store_, *refs_, origins_,
+        [this] {
+          auto made = std::make_unique<FakeTransport>(
+              [this](const fetch::HttpRequest& request) { return fake_.answer(request); });
+          transport_ = made.get();
+          return made;
+        },
+        limits, options, clock_, *log_);
+  }
+  std::shared_ptr<LazyReader> open(const std::string& bytes) {
+    auto reader = blobs_->open(home_, base::Sha256::of(bytes), bytes.size());
+    EXPECT_TRUE(reader) << reader.error().text();
+    return reader ? *reader : nullptr;
+  }
+  static std::future<base::Status> want(LazyBlob& blob, const ByteRange& range) {
+    auto promise = std::make_shared<std::promise<base::Status>>();
+    auto future = promise->get_future();
+    static_cast<void>(
+        blob.want(range, [promise](const base::Status& status) { promise->set_value(status); }));
+    return future;
+  }
+  static std::future<base::Status> settled(LazyBlob& blob) {
+    auto promise = std::make_shared<std::promise<base::Status>>();
+    auto future = promise->get_future();
+    static_cast<void>(
+        blob.settled([promise](const base::Status& status) { promise->set_value(status); }));
+    return future;
+  }
+  static base::Status get(std::future<base::Status> future) {
+    if (future.wait_for(kLong) != std::future_status::ready) {
+      return base::make_error(Code::kInternal, "it was never answered");
+    }
+    return future.get();
+  }
+  static std::string read(const LazyBlob& blob, const ByteRange& range) {
+    std::string bytes(range.length, '\0');
+    EXPECT_EQ(::pread(blob.fd(), bytes.data(), bytes.size(), static_cast<off_t>(range.offset)),
+              static_cast<ssize_t>(range.length));
+    return bytes;
+  }
+  // Of requests to the CDN for bytes.
+  [[nodiscard]] std::vector<ByteRange> asked() const {
+    std::vector<ByteRange> ranges;
+    for (const auto& request : transport_->requests()) {
+      if (request.url.starts_with(kFakeCdn) && request.range) ranges.push_back(*request.range);
+    }
+    return ranges;
+  }
+  // Changes a byte of every answer that has it, the first `times`.
+  void flip(std::uint64_t at, int times) {
+    auto left = std::make_shared<std::atomic<int>>(times);
+    fake_.after = [at, left](const fetch::HttpRequest& request, FakeAnswer& answer) {
+      if (!request.url.starts_with(kFakeCdn) || !request.range) return;
+      if (at < request.range->offset || at >= request.range->end()) return;
+      if (left->fetch_sub(1) > 0) answer.body[at - request.range->offset] ^= 1;
+    };
+  }
+  template <class Condition>
+  static bool soon(const Condition& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kLong;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+  const std::string weights_ = bytes_of(9 * kMiB + 5, 2);
+  BlobHome home_;
+  FakeTransport* transport_ = nullptr;
+  std::unique_ptr<LazyBlobs> blobs_;
+};
+
+constexpr LazyOptions kReadOnly{Fill::kNone, Verify::kLazy};
+constexpr LazyOptions kTouched{Fill::kTouched, Verify::kLazy};
+constexpr LazyOptions kStrict{Fill::kNone, Verify::kStrict};
+
+TEST_F(LazyBlobsTest, OpeningTalksToNobody) {
+  pull_lazily();
+  start(kTouched);
+  const auto reader = open(weights_);
+  EXPECT_EQ(transport_, nullptr);
+  EXPECT_EQ(blobs_->status(home_, base::Sha256::of(weights_)).present, 0u);
+}
+
+TEST_F(LazyBlobsTest, AReadFetchesItsOwnChunksAndNoMore) {
+  pull_lazily();
+  start(kReadOnly);
+  const auto reader = open(weights_);
+  const ByteRange range{5 * kMiB - 3, 10};
+  ASSERT_TRUE(get(want(reader->blob(), range)));
+  EXPECT_EQ(read(reader->blob(), range), weights_.substr(range.offset, range.length));
+  auto ranges = asked();
+  std::sort(ranges.begin(), ranges.end());
+  EXPECT_THAT(ranges, ElementsAre(ByteRange{4 * kMiB, kMiB}, ByteRange{5 * kMiB, kMiB}));
+  EXPECT_EQ(reader->blob().bytes_present(), 2 * kMiB);
+  // What is here costs nothing.
+  ASSERT_TRUE(get(want(reader->blob(), {4 * kMiB, 2 * kMiB})));
+  EXPECT_EQ(asked().size(), 2u);
+}
+
+TEST_F(LazyBlobsTest, WhatWasTouchedIsCompletedVerifiedAndNoted) {
+  pull_lazily();
+  start(kTouched);
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {kMiB, 1})));
+  ASSERT_TRUE(get(settled(reader->blob())));
+  EXPECT_EQ(blob(weights_), weights_);
+  EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
+  EXPECT_EQ(record("acme/model")->bytes_present, weights_.size() + 2);
+  // The same descriptor goes on.
+  ASSERT_TRUE(get(want(reader->blob(), {0, weights_.size()})));
+  EXPECT_EQ(read(reader->blob(), {0, weights_.size()}), weights_);
+}
+
+TEST_F(LazyBlobsTest, ReadingAllOfItVerifiesItWithoutAFill) {
+  pull_lazily();
+  start(kReadOnly);
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {0, weights_.size()})));
+  ASSERT_TRUE(get(settled(reader->blob())));
+  EXPECT_EQ(blob(weights_), weights_);
+}
+
+TEST_F(LazyBlobsTest, AThousandReadersMakeOneDownload) {
+  pull_lazily();
+  start(kTouched);
+  const auto first = open(weights_);
+  const auto second = open(weights_);
+  std::vector<std::future<base::Status>> wants;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    LazyBlob& blob = i % 2 == 0 ? first->blob() : second->blob();
+    wants.push_back(want(blob, {(i * 7919 * 1013) % weights_.size(), 1}));
+  }
+  for (auto& each : wants) ASSERT_TRUE(get(std::move(each)));
+  ASSERT_TRUE(get(settled(first->blob())));
+  std::uint64_t bytes = 0;
+  for (const auto& range : asked()) bytes += range.length;
+  EXPECT_EQ(bytes, weights_.size());
+}
+
+TEST_F(LazyBlobsTest, StrictGivesOutNothingBeforeTheWholeIsVerified) {
+  pull_lazily();
+  std::atomic<bool> held{true};
+  fake_.before = [&held](const fetch::HttpRequest& request) -> std::optional<FakeAnswer> {
+    const bool last = request.range && request.range->end() > 9 * kMiB;
+    if (!request.url.starts_with(kFakeCdn) || !last || !held) return std::nullopt;
+    FakeAnswer busy;
+    busy.status = 503;
+    return busy;
+  };
+  start(kStrict);
+  const auto reader = open(weights_);
+  auto read_of_front = want(reader->blob(), {0, 1});
+  ASSERT_TRUE(soon([&] { return reader->blob().bytes_present() >= 8 * kMiB; }));
+  EXPECT_EQ(read_of_front.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  held = false;
+  ASSERT_TRUE(get(std::move(read_of_front)));
+  EXPECT_EQ(blob(weights_), weights_);
+}
+
+TEST_F(LazyBlobsTest, AFailureIsOfThatReadAndTheNextTriesAgain) {
+  pull_lazily();
+  std::atomic<bool> gone{true};
+  fake_.before = [&gone](const fetch::HttpRequest& request) -> std::optional<FakeAnswer> {
+    if (!request.url.starts_with(kFakeCdn) || !gone) return std::nullopt;
+    FakeAnswer missing;
+    missing.status = 404;
+    return missing;
+  };
+  start(kReadOnly);
+  const auto reader = open(weights_);
+  EXPECT_EQ(get(want(reader->blob(), {0, 1})).error().code, Code::kNotFound);
+  gone = false;
+  EXPECT_TRUE(get(want(reader->blob(), {0, 1})));
+}
+
+TEST_F(LazyBlobsTest, AWrongChunkThatNobodyGotIsMendedUnseen) {
+  pull_lazily();
+  flip(7 * kMiB, 1);
+  start(kTouched);
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+  EXPECT_TRUE(get(settled(reader->blob())));
+  EXPECT_EQ(blob(weights_), weights_);
+  EXPECT_EQ(read(reader->blob(), {7 * kMiB, 1}), weights_.substr(7 * kMiB, 1));
+}
+
+TEST_F(LazyBlobsTest, WhoGotAWrongChunkGetsErrorsAndANewOpenTheMendedBlob) {
+  pull_lazily();
+  flip(7 * kMiB, 1);
+  start(kTouched);
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {7 * kMiB, 1})));
+  ASSERT_NE(read(reader->blob(), {7 * kMiB, 1}), weights_.substr(7 * kMiB, 1));
+  EXPECT_EQ(get(settled(reader->blob())).error().code, Code::kDigestMismatch);
+  EXPECT_EQ(get(want(reader->blob(), {0, 1})).error().code, Code::kDigestMismatch);
+  EXPECT_EQ(blob(weights_), weights_);
+  const auto again = open(weights_);
+  ASSERT_TRUE(get(want(again->blob(), {0, weights_.size()})));
+  EXPECT_EQ(read(again->blob(), {0, weights_.size()}), weights_);
+  EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
+}
+
+TEST_F(LazyBlobsTest, StrictReadersNeverSeeThatAChunkWasWrong) {
+  pull_lazily();
+  flip(7 * kMiB, 1);
+  start(kStrict);
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {7 * kMiB, 1})));
+  EXPECT_EQ(read(reader->blob(), {0, weights_.size()}), weights_);
+}
+
+TEST_F(LazyBlobsTest, WhatCannotBeMendedIsDamagedForAll) {
+  pull_lazily();
+  flip(7 * kMiB, 1'000'000);
+  start(kTouched);
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+  EXPECT_EQ(get(settled(reader->blob())).error().code, Code::kDigestMismatch);
+  EXPECT_EQ(get(want(reader->blob(), {0, 1})).error().code, Code::kDigestMismatch);
+  const base::Digest digest = base::Sha256::of(weights_);
+  EXPECT_TRUE(blobs_->status(home_, digest).damaged);
+  EXPECT_EQ(blobs_->open(home_, digest, weights_.size()).error().code, Code::kDigestMismatch);
+  EXPECT_FALSE(blob(weights_));
+  EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kDamaged; }));
+}
+
+TEST_F(LazyBlobsTest, OfflineOnlyWhatIsHereCanBeRead) {
+  pull_lazily();
+  start(kReadOnly);
+  auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+  reader.reset();
+  origins_.offline = true;
+  start(kTouched);
+  transport_ = nullptr;
+  reader = open(weights_);
+  EXPECT_TRUE(get(want(reader->blob(), {5, 1})));
+  EXPECT_EQ(get(want(reader->blob(), {kMiB, 1})).error().code, Code::kUnavailable);
+  EXPECT_EQ(transport_, nullptr);
+}
+
+TEST_F(LazyBlobsTest, ACancelledReadIsToldAndEndsItsFetch) {
+  pull_lazily();
+  fake_.before = [](const fetch::HttpRequest& request) -> std::optional<FakeAnswer> {
+    if (!request.url.starts_with(kFakeCdn)) return std::nullopt;
+    FakeAnswer stuck;
+    stuck.status = 206;
+    stuck.hangs_after = 0;
+    return stuck;
+  };
+  start(kReadOnly);
+  auto reader = open(weights_);
+  auto promise = std::make_shared<std::promise<base::Status>>();
+  const auto ticket = reader->blob().want(
+      {0, 1}, [promise](const base::Status& status) { promise->set_value(status); });
+  ASSERT_NE(ticket, 0u);
+  reader->blob().cancel(ticket);
+  reader->blob().cancel(ticket);  // once is enough
+  EXPECT_EQ(get(promise->get_future()).error().code, Code::kCancelled);
+  // A transfer that never ends holds up neither the last reader nor the end of the mount.
+  auto pending = want(reader->blob(), {kMiB, 1});
+  const auto began = std::chrono::steady_clock::now();
+  reader.reset();
+  blobs_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+  EXPECT_EQ(get(std::move(pending)).error().code, Code::kCancelled);
+}
+
+TEST_F(LazyBlobsTest, ABlobWithoutReadersIsLetGo) {
+  pull_lazily();
+  start(kReadOnly);
+  auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+  const std::weak_ptr<LazyBlob> blob = reader->blob().weak_from_this();
+  reader.reset();
+  EXPECT_TRUE(soon([&] { return blob.expired(); }));
+}
+
+TEST_F(LazyBlobsTest, AnotherReaderGoesOnWhereTheLastOneStopped) {
+  pull_lazily();
+  start(kReadOnly);
+  auto reader = open(weights_);
+  for (int i = 0; i < 20; ++i) {
+    const auto at = static_cast<std::uint64_t>(i) * 400'000;
+    ASSERT_TRUE(get(want(reader->blob(), {at, 1}))) << i;
+    reader.reset();
+    reader = open(weights_);
+  }
+  std::set<ByteRange> distinct;
+  for (const auto& range : asked()) EXPECT_TRUE(distinct.insert(range).second);
+}
+
+TEST_F(LazyBlobsTest, FillWithoutAReader) {
+  pull_lazily();
+  start({Fill::kAll, Verify::kLazy});
+  blobs_->fill(home_, base::Sha256::of(weights_), weights_.size());
+  EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
+  EXPECT_EQ(blob(weights_), weights_);
+}
+
+TEST_F(LazyBlobsTest, ARegistryIsAskedForItsLayer) {
+  const std::string layer = bytes_of(3 * kMiB + 99, 4);
+  fake_.registry_token = "secret-token";
+  fake_.add_model("library/tiny", "1b", layer);
+  pull_lazily("tiny:1b");
+  start(kTouched);
+  const auto reader = open(layer);
+  ASSERT_TRUE(get(want(reader->blob(), {2 * kMiB, 5})));
+  EXPECT_EQ(read(reader->blob(), {2 * kMiB, 5}), layer.substr(2 * kMiB, 5));
+  EXPECT_TRUE(get(settled(reader->blob())));
+  EXPECT_EQ(blob(layer), layer);
+}
+
+TEST_F(LazyBlobsTest, TheTokenGoesOnlyToTheEndpointItIsFor) {
+  pull_lazily();
+  origins_.hub_token = "hf_canary";
+  start(kReadOnly);
+  {
+    const auto reader = open(weights_);
+    ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+    int sent = 0;
+    for (const auto& request : transport_->requests()) {
+      const bool to_hub = request.url.starts_with(std::string(kFakeHub) + "/");
+      const auto token = request.headers.get("Authorization");
+      EXPECT_EQ(token.has_value(), to_hub) << request.url;
+      sent += token ? 1 : 0;
+    }
+    EXPECT_GT(sent, 0);
+  }
+  // The mount's own endpoint is another one now: the token is not for the old one.
+  origins_.hub_endpoint = "https://other.test";
+  start(kReadOnly);
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {4 * kMiB, 1})));
+  for (const auto& request : transport_->requests()) {
+    EXPECT_EQ(request.headers.get("Authorization"), std::nullopt) << request.url;
+    EXPECT_THAT(request.url, testing::Not(HasSubstr("/api/")));  // nothing is resolved again
+  }
+}
+
+}  // namespace
+}  // namespace castool::pull
