@@ -123,7 +123,10 @@ class FuseMount final : public Mount {
   }
 
   Status run(std::stop_token stop) override {
-    if (session_->wait_ended(stop)) return base::ok();
+    if (session_->wait_ended(stop)) {
+      session_->stop();
+      return base::ok();
+    }
     watching_ = {};
     finish();
     return base::ok();

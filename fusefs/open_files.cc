@@ -55,7 +55,10 @@ OpenFiles::Joined OpenFiles::join(NodeId id, const OpenDone& done, OpenedFile& o
 }
 
 void OpenFiles::open(NodeId id, const NodePtr& file, OpenDone done) {
-  if (nodes_.poisoned(id)) return done(Errno{ESTALE});
+  if (nodes_.poisoned(id)) {
+    const bool other = nodes_.node_for(ino_of(id), KnownNodes::Bytes::kFilling) != id;
+    return done(Errno{other ? ESTALE : EIO});
+  }
   OpenedFile opened;
   switch (join(id, done, opened)) {
     case Joined::kWaits: return;

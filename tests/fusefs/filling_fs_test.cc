@@ -316,7 +316,7 @@ TEST_F(FillingFsTest, EveryVariantPoisonedIsAnError) {
     EXPECT_EQ(variant_of(id), variant);
     filling()->poison();
   }
-  EXPECT_EQ(open(fs_, look_up().id, O_RDONLY).error().value, ESTALE);
+  EXPECT_EQ(open(fs_, look_up().id, O_RDONLY).error().value, EIO);
 }
 
 TEST_F(FillingFsTest, TheEndOfTheMountAnswersAll) {

@@ -79,6 +79,14 @@ class MountTest : public ::testing::Test {
     ASSERT_TRUE(manifest);
     put_record(hub_record(name, *manifest, pulled_at));
   }
+  // The same without the files' bytes in the store.
+  void put_partial_model(const std::string& name, const Files& files) {
+    const auto manifest = store_->put(hub_manifest_bytes(name, files));
+    ASSERT_TRUE(manifest);
+    manifest::RefRecord record = hub_record(name, *manifest);
+    record.state = manifest::RefState::kPartial;
+    put_record(record);
+  }
   void put_record(const manifest::RefRecord& record) {
     ASSERT_TRUE(refs_->put(record.name, manifest::print_ref_record(record)));
   }
@@ -88,7 +96,7 @@ class MountTest : public ::testing::Test {
     options.directory = directory;
     options.layout = layout;
     options.source_name = store_->root();
-    return Mount::start(options, *store_, *refs_, nullptr, clock_, log_);
+    return Mount::start(options, *store_, *refs_, filler_, clock_, log_);
   }
   void mount() {
     auto mounted = try_mount(mount_point_);
@@ -110,6 +118,7 @@ class MountTest : public ::testing::Test {
   base::SystemFileOps files_;
   base::SystemClock clock_;
   RecordingLog log_;
+  BlobFiller* filler_ = nullptr;  // of the mounts to come
   std::unique_ptr<cas::Store> store_;
   std::optional<cas::RefStore> refs_;
   std::unique_ptr<Mount> mount_;
