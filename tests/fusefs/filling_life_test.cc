@@ -35,9 +35,9 @@ class FillingLifeTest : public FillingMountTest {
   std::vector<std::future<int>> readers(int count, int flags = 0) {
     std::vector<std::future<int>> all;
     for (int i = 0; i < count; ++i) {
-      all.push_back(std::async(std::launch::async, [this, i, flags] {
-        const UniqueFd fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | flags));
-        if (!fd) return errno;
+      UniqueFd fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | flags));
+      EXPECT_TRUE(fd) << errno;
+      all.push_back(std::async(std::launch::async, [i, fd = std::move(fd)] {
         const auto buffer = aligned(4096);
         const auto at = static_cast<off_t>(i % 100) * 65536;
         return ::pread(fd.get(), buffer.get(), 4096, at) == 4096 ? 0 : errno;

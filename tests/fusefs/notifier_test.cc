@@ -79,9 +79,11 @@ TEST_F(NotifierTest, WhatIsQueuedAtTheEndIsAnswered) {
   std::promise<void> begun;
   std::promise<void> go;
   Notifier notifier(clock_, log_, [] {});
-  notifier.start([&](NodeId) {
-    begun.set_value();
-    go.get_future().wait();
+  notifier.start([&](NodeId id) {
+    if (id == 1) {
+      begun.set_value();
+      go.get_future().wait();
+    }
     return base::ok();
   });
   auto one = drop(notifier, 1);
