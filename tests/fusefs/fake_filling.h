@@ -26,7 +26,7 @@ class FakeFilling final : public FillingBlob {
   explicit FakeFilling(std::string bytes)
       : bytes_(std::move(bytes)), fd_(::memfd_create("filling", MFD_CLOEXEC)) {
     if (::ftruncate(fd_.get(), static_cast<off_t>(bytes_.size())) != 0) fd_.reset();
-    here_.resize((bytes_.size() + kStep - 1) / kStep);
+    here_.resize(steps_);
   }
 
   [[nodiscard]] int fd() const override { return fd_.get(); }
@@ -47,12 +47,12 @@ class FakeFilling final : public FillingBlob {
     done(base::make_error(base::Code::kCancelled, "cancelled"));
   }
 
-  [[nodiscard]] std::size_t steps() const { return here_.size(); }
+  [[nodiscard]] std::size_t steps() const { return steps_; }
   // Whole steps, with these bytes or with wrong ones.
   void arrive(std::size_t step) { put(step, {}); }
   void arrive_wrong(std::size_t step) { put(step, std::string(kStep, '!')); }
   void arrive_all() {
-    for (std::size_t step = 0; step < here_.size(); ++step) put(step, {});
+    for (std::size_t step = 0; step < steps_; ++step) put(step, {});
   }
   void verify() {
     const base::MutexLock lock(mutex_);
@@ -156,6 +156,7 @@ class FakeFilling final : public FillingBlob {
   }
 
   const std::string bytes_;
+  const std::size_t steps_ = (bytes_.size() + kStep - 1) / kStep;
   base::UniqueFd fd_;
   mutable base::Mutex mutex_;
   std::vector<bool> here_ CASTOOL_GUARDED_BY(mutex_);
