@@ -23,6 +23,7 @@
 //   kHolderLock         shared by everybody who has the partial open; exclusive: to remove it
 //   kPidLock + slot     exclusive: the owner of pid slot `slot`
 //   kClaimLock + chunk  exclusive: the one who may write that chunk or its record
+//   kWantLock + chunk   shared by all who have a reader waiting for that chunk
 #pragma once
 
 #include <array>
@@ -49,6 +50,7 @@ inline constexpr std::uint64_t kLeadLock = std::uint64_t{1} << 40;
 inline constexpr std::uint64_t kHolderLock = kLeadLock + 1;
 inline constexpr std::uint64_t kPidLock = kLeadLock + 4096;
 inline constexpr std::uint64_t kClaimLock = std::uint64_t{1} << 41;
+inline constexpr std::uint64_t kWantLock = std::uint64_t{1} << 42;
 
 struct TableHeader {
   base::Digest digest;

@@ -27,7 +27,25 @@ base::Status PartialWriter::append(std::span<const std::byte> bytes) {
     }
     bytes = bytes.subspan(part.size());
   }
+  give_back_wanted();
   return base::ok();
+}
+
+// A chunk that somebody waits for is not kept until a long transfer comes to it. The one after the
+// present one stays: it comes sooner than anybody else could begin.
+void PartialWriter::give_back_wanted() {
+  constexpr auto kLook = std::chrono::milliseconds(50);
+  const ChunkRun run = hold_.run();
+  if (run.count < 3) return;
+  const auto now = partial_.clock().now();
+  const bool look = now - looked_at_ >= kLook;
+  if (look) looked_at_ = now;
+  const ChunkRun later{run.first + 2, run.count - 2};
+  const auto wanted = partial_.wanted_in(
+      later, look ? PartialFile::Asked::kEverybody : PartialFile::Asked::kOurs);
+  if (!wanted) return;
+  hold_.keep({run.first, *wanted - run.first});
+  end_ = *wanted * kChunkSize;
 }
 
 base::Status PartialWriter::take(std::span<const std::byte> bytes) {

@@ -17,13 +17,15 @@ class PartialWriter final : public ChunkWriter {
 
  private:
   [[nodiscard]] base::Status take(std::span<const std::byte> bytes);
+  void give_back_wanted();
 
   PartialFile& partial_;
   ChunkHold hold_;  // chunks not recorded yet
   std::uint64_t next_;
-  const std::uint64_t end_;
+  std::uint64_t end_;
   std::uint64_t chunk_end_;
   Xxh3Stream checksum_;
+  base::Clock::Monotonic looked_at_{};  // for others' wishes
   bool broken_ = false;  // bytes and checksum no longer belong together
 };
 

@@ -141,6 +141,35 @@ base::Status PartialFile::open_for_writing() {
   return base::ok();
 }
 
+void PartialFile::want(const base::ByteRange& range) {
+  ChunkRun run;
+  {
+    const base::MutexLock lock(mutex_);
+    run = map_.touched_by(range);
+    for (std::uint64_t chunk = run.first; chunk < run.end(); ++chunk) wanted_.insert(chunk);
+  }
+  table_.mark_wanted(run);
+}
+
+void PartialFile::unwant(const base::ByteRange& range) {
+  ChunkRun run;
+  {
+    const base::MutexLock lock(mutex_);
+    run = map_.touched_by(range);
+    wanted_.erase(wanted_.lower_bound(run.first), wanted_.lower_bound(run.end()));
+  }
+  table_.unmark_wanted(run);
+}
+
+std::optional<std::uint64_t> PartialFile::wanted_in(const ChunkRun& run, Asked whom) const {
+  {
+    const base::MutexLock lock(mutex_);
+    const auto first = wanted_.lower_bound(run.first);
+    if (first != wanted_.end() && *first < run.end()) return *first;
+  }
+  return whom == Asked::kEverybody ? table_.wanted_by_others(run) : std::nullopt;
+}
+
 base::Result<std::optional<ChunkHold>> PartialFile::hold_chunk(std::uint64_t chunk) {
   const ChunkRun run{chunk, 1};
   {

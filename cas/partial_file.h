@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,8 @@ class PartialFile final : public Partial {
   [[nodiscard]] std::uint64_t chunk_count() const override;
   [[nodiscard]] base::Result<std::unique_ptr<ChunkWriter>> claim(
       std::uint64_t from, std::uint64_t max_bytes, const base::ByteRange& within) override;
+  void want(const base::ByteRange& range) override;
+  void unwant(const base::ByteRange& range) override;
   [[nodiscard]] base::Result<std::uint64_t> refresh() override;
   [[nodiscard]] std::uint64_t bytes_present() const override;
   [[nodiscard]] std::uint64_t contiguous_prefix() const override;
@@ -79,6 +82,11 @@ class PartialFile final : public Partial {
   [[nodiscard]] base::Status write_data(std::uint64_t offset, std::span<const std::byte> bytes);
   [[nodiscard]] base::Status record_chunk(std::uint64_t chunk, std::uint64_t xxh3);
   [[nodiscard]] std::uint64_t chunk_bytes(std::uint64_t chunk) const;
+  // The first chunk of `run` that a reader of ours waits for; with kEverybody some chunk of it that
+  // anybody waits for.
+  enum class Asked { kOurs, kEverybody };
+  [[nodiscard]] std::optional<std::uint64_t> wanted_in(const ChunkRun& run, Asked whom) const;
+  [[nodiscard]] const base::Clock& clock() const { return store_.clock(); }
   void release(const ChunkRun& run);
 
  private:
@@ -139,6 +147,7 @@ class PartialFile final : public Partial {
   mutable base::Mutex mutex_;
   ChunkMap map_ CASTOOL_GUARDED_BY(mutex_);
   std::vector<bool> synced_ CASTOOL_GUARDED_BY(mutex_);  // covered by a sync of ours
+  std::set<std::uint64_t> wanted_ CASTOOL_GUARDED_BY(mutex_);  // chunks that readers here wait for
   base::UniqueFd writing_ CASTOOL_GUARDED_BY(mutex_);    // owns write_fd_
   std::optional<base::Error> failed_ CASTOOL_GUARDED_BY(mutex_);
 

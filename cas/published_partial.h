@@ -13,6 +13,8 @@ class PublishedPartial final : public Partial {
   [[nodiscard]] std::uint64_t chunk_count() const override;
   [[nodiscard]] base::Result<std::unique_ptr<ChunkWriter>> claim(
       std::uint64_t from, std::uint64_t max_bytes, const base::ByteRange& within) override;
+  void want(const base::ByteRange&) override {}
+  void unwant(const base::ByteRange&) override {}
   [[nodiscard]] base::Result<std::uint64_t> refresh() override { return key_.size; }
   [[nodiscard]] std::uint64_t bytes_present() const override { return key_.size; }
   [[nodiscard]] std::uint64_t contiguous_prefix() const override { return key_.size; }

@@ -96,6 +96,22 @@ base::Result<std::optional<ChunkRun>> TableFile::claimed_by_others(const ChunkRu
   return std::optional(ChunkRun{first, conflict->end() - kClaimLock - first});
 }
 
+// Wishes are hints: what cannot be said or seen costs the waiter time and nothing else.
+void TableFile::mark_wanted(const ChunkRun& run) const {
+  (void)try_lock(fd(), {kWantLock + run.first, run.count}, LockKind::kShared);
+}
+
+void TableFile::unmark_wanted(const ChunkRun& run) const {
+  unlock(fd(), {kWantLock + run.first, run.count});
+}
+
+std::optional<std::uint64_t> TableFile::wanted_by_others(const ChunkRun& run) const {
+  const auto conflict = find_conflict(fd(), {kWantLock + run.first, run.count});
+  if (!conflict || !*conflict) return std::nullopt;
+  // It may begin before the run.
+  return std::max((*conflict)->offset, kWantLock + run.first) - kWantLock;
+}
+
 base::Result<bool> TableFile::lock_as_holder(LockKind kind) const {
   return try_lock(fd(), {kHolderLock, 1}, kind);
 }

@@ -39,6 +39,12 @@ class TableFile {
   // The chunks of some claim of somebody else in the way of `run`.
   [[nodiscard]] base::Result<std::optional<ChunkRun>> claimed_by_others(const ChunkRun& run) const;
 
+  // Says, or takes back, that somebody waits for these chunks.
+  void mark_wanted(const ChunkRun& run) const;
+  void unmark_wanted(const ChunkRun& run) const;
+  // Some chunk of `run` that somebody else waits for.
+  [[nodiscard]] std::optional<std::uint64_t> wanted_by_others(const ChunkRun& run) const;
+
   [[nodiscard]] base::Result<bool> lock_as_holder(LockKind kind) const;
   // Takes a free pid slot and says who we are; without one (more than kPidSlots processes) `status`
   // just does not show us.

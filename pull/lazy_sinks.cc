@@ -8,6 +8,8 @@ namespace {
 using base::MutexLock;
 
 constexpr auto kLinger = std::chrono::seconds(2);
+// Giving back chunks costs their holder its connection: what comes by itself is waited for.
+constexpr auto kPatience = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -60,16 +62,45 @@ bool LazySink::in_a_hurry() {
 }
 
 LazySink::Claim DemandSink::claim(std::uint64_t) {
+  std::vector<base::ByteRange> held;
   for (const base::ByteRange& range : demanded()) {
     CASTOOL_ASSIGN(auto writer, claim_in(range, kDemandPiece));
     if (writer) return writer;
     // Nothing to claim of it: it has come, or others are at it.
-    if (present(range)) satisfied(range);
+    if (present(range)) {
+      satisfied(range);
+    } else {
+      held.push_back(range);
+    }
   }
+  say_what_waits(held);
   return std::unique_ptr<fetch::RangeWriter>();
 }
 
-bool DemandSink::complete() { return !demand_lingers(); }
+bool DemandSink::complete() {
+  if (demand_lingers()) return false;
+  say_what_waits({});
+  return true;
+}
+
+void DemandSink::say_what_waits(const std::vector<base::ByteRange>& held) {
+  std::erase_if(held_, [&](const Held& known) {
+    const bool gone = std::find(held.begin(), held.end(), known.range) == held.end();
+    if (gone && known.said) partial().unwant(known.range);
+    return gone;
+  });
+  const auto now = clock().now();
+  for (const base::ByteRange& range : held) {
+    const auto known = std::find_if(held_.begin(), held_.end(),
+                                    [&](const Held& each) { return each.range == range; });
+    if (known == held_.end()) {
+      held_.push_back({range, now, false});
+    } else if (!known->said && now - known->since >= kPatience) {
+      partial().want(range);
+      known->said = true;
+    }
+  }
+}
 
 LazySink::Claim PrefetchSink::claim(std::uint64_t) {
   auto ranges = windows();

@@ -33,6 +33,8 @@ class LazySink : public fetch::BlobSink {
     return incoming_.partial->present(range);
   }
   [[nodiscard]] bool all_present();
+  [[nodiscard]] cas::Partial& partial() { return *incoming_.partial; }
+  [[nodiscard]] const base::Clock& clock() const { return blob_.parts_.clock; }
   // Of the blob, under its lock.
   [[nodiscard]] std::vector<base::ByteRange> demanded();
   void satisfied(const base::ByteRange& range);
@@ -52,9 +54,22 @@ class LazySink : public fetch::BlobSink {
 class DemandSink final : public LazySink {
  public:
   using LazySink::LazySink;
+  ~DemandSink() override { say_what_waits({}); }
   [[nodiscard]] bool has_work() override { return !demanded().empty(); }
   [[nodiscard]] Claim claim(std::uint64_t max_bytes) override;
   [[nodiscard]] bool complete() override;
+
+ private:
+  // Tells who holds chunks that somebody waits for, once it has not come to them for a moment; takes
+  // back what nobody waits for any more.
+  void say_what_waits(const std::vector<base::ByteRange>& held);
+
+  struct Held {
+    base::ByteRange range;
+    base::Clock::Monotonic since;
+    bool said = false;
+  };
+  std::vector<Held> held_;
 };
 
 // The windows before readers, or everything.

@@ -59,6 +59,45 @@ TEST_F(PartialTest, ASecondOpenSeesClaimsAndChunksOfTheFirst) {
   EXPECT_EQ((*two->claim(0, kChunkSize, all_))->next_offset(), kChunkSize);
 }
 
+TEST_F(PartialTest, AChunkThatSomebodyWaitsForIsGivenBack) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  auto second = open_partial(*store);  // as another process has it
+  for (Partial* waiter : {partial.get(), second.get()}) {
+    auto writer = partial->claim(0, 6 * kChunkSize, all_).value();
+    ASSERT_EQ(writer->end_offset(), key_.size);
+    const base::ByteRange wanted{3 * kChunkSize + 5, 10};
+    waiter->want(wanted);
+    EXPECT_EQ(waiter->claim(wanted.offset, kChunkSize, wanted).value(), nullptr);
+    ASSERT_TRUE(writer->append(bytes_of(bytes_).first(100)));
+    EXPECT_EQ(writer->end_offset(), 3 * kChunkSize);
+    const auto claimed = waiter->claim(wanted.offset, kChunkSize, wanted).value();
+    ASSERT_NE(claimed, nullptr);
+    EXPECT_EQ(claimed->next_offset(), 3 * kChunkSize);
+    waiter->unwant(wanted);
+  }
+  // Nobody waits any more: nothing is given back.
+  auto writer = partial->claim(0, 6 * kChunkSize, all_).value();
+  ASSERT_TRUE(writer->append(bytes_of(bytes_).first(100)));
+  EXPECT_EQ(writer->end_offset(), key_.size);
+}
+
+TEST_F(PartialTest, TheNextChunkIsKeptAlthoughSomebodyWaitsForIt) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  auto writer = partial->claim(0, 6 * kChunkSize, all_).value();
+  partial->want({kChunkSize, 1});
+  ASSERT_TRUE(writer->append(bytes_of(bytes_).first(100)));
+  EXPECT_EQ(writer->end_offset(), key_.size);
+  ASSERT_TRUE(writer->append(bytes_of(bytes_).subspan(100, kChunkSize)));
+  partial->want({4 * kChunkSize, 1});
+  ASSERT_TRUE(writer->append(bytes_of(bytes_).subspan(kChunkSize + 100, 100)));
+  EXPECT_EQ(writer->end_offset(), 4 * kChunkSize);
+  while (writer->next_offset() < writer->end_offset()) ASSERT_TRUE(append_chunk(*writer));
+  EXPECT_TRUE(partial->present({0, 4 * kChunkSize}));
+  EXPECT_FALSE(partial->present({4 * kChunkSize, 1}));
+}
+
 TEST_F(PartialTest, DroppingAWriterKeepsFullChunksOnly) {
   auto store = open();
   auto partial = open_partial(*store);
