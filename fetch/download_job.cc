@@ -112,7 +112,18 @@ bool DownloadJob::may_have_work() {
   if (due) return true;
   if (!sink_.has_work()) return false;
   if (claim_again_at_ > now) wake_at(claim_again_at_);
-  return claim_again_at_ <= now;
+  return may_claim(now);
+}
+
+// As long as nothing arrives, ranges that failed and wait stand for the connections that they were
+// asked over: new ones in their stead would be a storm of requests (row 10). One more is tried, in
+// case it is only them that are not to be had.
+bool DownloadJob::may_claim(Monotonic now) const {
+  if (now < claim_again_at_) return false;
+  if (history_.failures == 0) return true;
+  const auto waiting = std::count_if(queue_.begin(), queue_.end(),
+                                     [now](const Work& work) { return work.not_before > now; });
+  return waiting <= core_.budget.connections();
 }
 
 DownloadJob::Started DownloadJob::start_one() {
@@ -194,9 +205,7 @@ std::optional<DownloadJob::Work> DownloadJob::next_whole() {
 }
 
 std::unique_ptr<RangeWriter> DownloadJob::claim(std::uint64_t max_bytes) {
-  if (error_) return nullptr;
-  const Monotonic now = core_.clock.now();
-  if (now < claim_again_at_) return nullptr;
+  if (error_ || !may_claim(core_.clock.now())) return nullptr;
   auto claimed = sink_.claim(max_bytes);
   if (!claimed) {
     fail(std::move(claimed).error());
@@ -243,6 +252,7 @@ bool DownloadJob::ask_address() {
   address_ = *std::move(address);
   address_is_stale_ = false;
   address_is_new_ = true;
+  asked_before_address_ = launched_;
   replica_.forget_place();
   // The origin's own retries are not silence of the host that has the bytes.
   last_alive_ = std::max(last_alive_, core_.clock.now());

@@ -93,6 +93,7 @@ class DownloadJob final : public TransferEvents {
 
   [[nodiscard]] bool done();
   [[nodiscard]] bool may_have_work();
+  [[nodiscard]] bool may_claim(Monotonic now) const;
   [[nodiscard]] Started start_one();
   [[nodiscard]] std::optional<Work> next_work();
   [[nodiscard]] std::optional<Work> next_whole();
@@ -137,7 +138,8 @@ class DownloadJob final : public TransferEvents {
 
   TransferHistory history_;
   std::uint64_t launched_ = 0;
-  std::uint64_t incident_ = 0;  // requests up to this one belong to the last incident
+  std::uint64_t asked_before_address_ = 0;  // requests up to this one had an earlier address
+  std::uint64_t incident_ = 0;              // requests up to this one belong to the last incident
   Monotonic incident_until_ = Monotonic::min();
   base::Clock::Duration told_to_wait_{};  // since bytes last arrived
   std::string last_failure_;

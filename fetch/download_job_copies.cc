@@ -23,7 +23,9 @@ double rate_of(std::uint64_t bytes, base::Clock::Duration time) {
 
 void DownloadJob::note_copy(const Active& active) {
   if (starting_over_) return;
-  const auto verdict = replica_.observe(active.hop, *active.transfer->head());
+  const auto asked = active.serial <= asked_before_address_ ? Replica::Asked::kBeforeTheAddress
+                                                            : Replica::Asked::kNow;
+  const auto verdict = replica_.observe(active.hop, *active.transfer->head(), asked);
   if (verdict == Replica::Verdict::kOtherVersion) start_over(active);
 }
 

@@ -38,9 +38,9 @@ bool loses_replica(const Outcome& outcome) {
   return outcome.status >= 400 && outcome.status != 429;
 }
 
-Replica::Verdict Replica::observe(const Hop& hop, const ResponseHead& head) {
-  if (!place_) place_ = hop;
-  if (!head.peer_address.empty()) {
+Replica::Verdict Replica::observe(const Hop& hop, const ResponseHead& head, Asked asked) {
+  if (!place_ && asked == Asked::kNow) place_ = hop;
+  if (!head.peer_address.empty() && asked == Asked::kNow) {
     const auto from = origin(hop.url);
     if (first_peer_.empty()) {
       first_peer_ = head.peer_address;

@@ -28,8 +28,11 @@ class Replica {
   static constexpr int kMostVersions = 3;
 
   enum class Verdict { kSame, kOtherVersion };
-  // An answer with bytes of the blob came from `hop`.
-  [[nodiscard]] Verdict observe(const Hop& hop, const ResponseHead& head);
+  enum class Asked { kNow, kBeforeTheAddress };
+  // An answer with bytes of the blob came from `hop`. To one that was asked for before the address
+  // was last asked for nothing more is sent: that place may be good for nothing any more.
+  [[nodiscard]] Verdict observe(const Hop& hop, const ResponseHead& head,
+                                Asked asked = Asked::kNow);
 
   // Where to ask for more; nullopt: where the address book says.
   [[nodiscard]] const std::optional<Hop>& place() const { return place_; }

@@ -95,7 +95,9 @@ Status OllamaAuth::renew(const std::string& refused, const fetch::Headers& answe
     if (authorization_ != refused) return base::ok();
     renewing_ = true;
   }
-  auto token = ask_token(answer, stop);
+  // The first one says whether there is anybody to ask; later ones are part of what goes on.
+  const auto outage = refused.empty() ? fetch::Outage::kGiveUp : fetch::Outage::kWaitOut;
+  auto token = ask_token(answer, outage, stop);
   {
     const base::MutexLock lock(mutex_);
     renewing_ = false;
@@ -126,7 +128,7 @@ Result<fetch::HttpRequest> OllamaAuth::token_request(const BearerChallenge& chal
   return request;
 }
 
-Result<std::string> OllamaAuth::ask_token(const fetch::Headers& answer,
+Result<std::string> OllamaAuth::ask_token(const fetch::Headers& answer, fetch::Outage outage,
                                           std::stop_token stop) const {
   const auto challenge = parse_bearer_challenge(answer.all("WWW-Authenticate"));
   if (!challenge) {
@@ -139,6 +141,7 @@ Result<std::string> OllamaAuth::ask_token(const fetch::Headers& answer,
   // The signature is good for this one address, so nobody else gets to see it.
   options.redirects = fetch::Redirects::kStopCrossOrigin;
   options.max_body = kMaxTokenAnswer;
+  options.outage = outage;
   fetch::Credential credential;
   if (const auto value = request.headers.get("Authorization")) {
     CASTOOL_ASSIGN(credential.origin, fetch::origin_of(request.url));

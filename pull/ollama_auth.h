@@ -46,6 +46,7 @@ class OllamaAuth {
 
  private:
   [[nodiscard]] base::Result<std::string> ask_token(const fetch::Headers& answer,
+                                                    fetch::Outage outage,
                                                     std::stop_token stop) const;
   // "" without a usable key.
   [[nodiscard]] base::Result<fetch::HttpRequest> token_request(

@@ -117,5 +117,20 @@ TEST(LosesReplica, WhenItIsGoneOrRefuses) {
   EXPECT_FALSE(loses_replica(ended(TransferEnd::kComplete, 206)));
 }
 
+TEST(Replica, AnAnswerFromBeforeTheAddressIsNoPlaceToAskAgain) {
+  Replica replica;
+  replica.forget_place();  // the address was asked for anew
+  EXPECT_EQ(
+      replica.observe(kHere, head_with("\"a\"", "192.0.2.1"), Replica::Asked::kBeforeTheAddress),
+      Verdict::kSame);
+  EXPECT_FALSE(replica.place());
+  EXPECT_EQ(replica.observe(kElsewhere, head_with("\"b\"")), Verdict::kSame);
+  ASSERT_TRUE(replica.place());
+  EXPECT_EQ(replica.place()->url, kElsewhere.url);
+  // What it says of the version counts all the same.
+  EXPECT_EQ(replica.observe(kElsewhere, head_with("\"c\""), Replica::Asked::kBeforeTheAddress),
+            Verdict::kOtherVersion);
+}
+
 }  // namespace
 }  // namespace castool::fetch

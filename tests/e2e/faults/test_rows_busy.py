@@ -107,7 +107,8 @@ def test_row_19_small_files(case):
     case.succeeds()
     entries = case.hub.log(origin="hub", target="/resolve/")
     [hit] = [entry for entry in entries if entry["faulted"]]
-    after = began_after(entries, hit["ended_ms"] + 100)
+    # Those that were on their way then may come later.
+    after = began_after(entries, hit["ended_ms"] + 500)
     assert after and hit["ended_ms"] + 60_000 * case.scale - 20 <= min(after)
 
 
@@ -146,7 +147,9 @@ def test_row_20_with_half_as_many_connections(case):
     # The next few requests, before the window may grow again.
     after = [entry for entry in case.ranges() if entry["began_ms"] > hit["ended_ms"] + 100]
     assert after
-    assert rows.most_at_once(after[:6]) <= max(1, (before + 1) // 2)
+    # Not all that are allowed may have been under way; it begins with 8.
+    before = max(before, min(case.connections, 8))
+    assert rows.most_at_once(after[:6]) <= (before + 1) // 2
 
 
 def test_row_20_for_ever(case):

@@ -162,7 +162,7 @@ def test_row_46_the_name_goes_away_during_a_pull(case, front, resolver):
 def test_row_47_a_dead_address_among_several(case, front, resolver, how):
     if how == "refuses":
         subprocess.run(["ip", "address", "add", NOWHERE + "/32", "dev", "lo"], check=True)
-    case.scale = 0.1  # a connection attempt gets a second
+    case.scale = 0.25  # a connection attempt gets 2.5 s, and an address at least a quarter of that
     for name in (HUB, CDN):
         resolver.addresses[name] = [NOWHERE, HERE, "10.9.0.3"]
     assert first_address(case, HUB) == NOWHERE
