@@ -90,7 +90,6 @@ def go_on_slowly(case, *words):
 
 
 def test_row_59_link_down_for_ten_minutes(case):
-    case.scale = 0.005
     pull = go_on_slowly(case, "--timeout", "15m")
     ports = case.hub.ports()
     case.hub.stop()
@@ -110,7 +109,6 @@ def test_row_59_link_down_for_ten_minutes(case):
 
 
 def test_row_59_link_down_for_longer_than_the_timeout(case):
-    case.scale = 0.005
     pull = go_on_slowly(case)
     ports = case.hub.ports()
     case.hub.stop()
