@@ -1,5 +1,6 @@
 // What runs for a LazyBlob: three jobs, and what becomes of the whole.
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -72,9 +73,18 @@ void LazyBlob::launch(Lane& lane, Body body) {
     old = std::move(lane.thread);
   }
   if (old.joinable()) old.join();  // it has said that it ends
-  std::thread fresh([this, body] { (this->*body)(); });
-  const MutexLock lock(mutex_);
-  lane.thread = std::move(fresh);
+  {
+    // Begun and kept in one step: it may end, and be followed by another, at once.
+    const MutexLock lock(mutex_);
+    try {
+      lane.thread = std::thread([this, body] { (this->*body)(); });
+      return;
+    } catch (const std::system_error&) {
+      lane.running = false;
+    }
+  }
+  answer_all(ReadWaiters::Whom::kReaders,
+             base::make_error(Code::kIo, "no thread could be begun to fetch it"));
 }
 
 void LazyBlob::ring(Lane& lane) {
