@@ -313,6 +313,16 @@ TEST_F(FillingFsTest, PagesAreDroppedAfterTheLastAnswerIsOut) {
   EXPECT_THAT(pages_.asked, ElementsAre(id));
 }
 
+TEST_F(FillingFsTest, NothingIsGivenOutOncePoisonedAlsoOfWhatHadArrivedBefore) {
+  filling()->arrive(0);
+  auto file = FillingFile::open(filler_, {digest_, big_.size(), BlobHome::of({})}, {1, 1});
+  ASSERT_TRUE(file);
+  EXPECT_TRUE((*file)->slice({0, 10}));
+  EXPECT_TRUE((*file)->poison());
+  EXPECT_FALSE((*file)->poison());
+  EXPECT_FALSE((*file)->slice({0, 10}));
+}
+
 TEST_F(FillingFsTest, EveryVariantPoisonedIsAnError) {
   for (unsigned variant = 1; variant < kVariants; ++variant) {
     const NodeId id = open_big();

@@ -130,7 +130,7 @@ TEST_F(FillingLifeTest, AfterSigkillOfTheDaemonReadersGetAnErrorAndCanBeKilled) 
   auto waiting = readers(100);
   auto direct = readers(20, O_DIRECT);
   // A mapping that faults, in a process of its own.
-  const pid_t mapper = ::fork();
+  const pid_t mapper = fork_reader();
   if (mapper == 0) {
     const int fd = ::open(path_.c_str(), O_RDONLY);
     void* at = ::mmap(nullptr, bytes_.size(), PROT_READ, MAP_SHARED, fd, 0);

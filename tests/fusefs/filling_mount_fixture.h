@@ -85,9 +85,17 @@ class FillingMountTest : public MountTest {
     ::close(pipe[1]);
   }
 
+  // A process that does not keep the mount's connection open: if it did and this one died, nobody
+  // could end what it waits for.
+  static pid_t fork_reader() {
+    const pid_t child = ::fork();
+    if (child == 0) ::close_range(3, ~0U, 0);
+    return child;
+  }
+
   // Tried in another process, which has the mapping too.
   static bool touching_raises_bus_error(const void* mapped) {
-    const pid_t child = ::fork();
+    const pid_t child = fork_reader();
     if (child == 0) ::_exit(*static_cast<const volatile char*>(mapped));
     int status = 0;
     return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&

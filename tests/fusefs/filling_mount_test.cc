@@ -127,7 +127,7 @@ TEST_F(FillingMountTest, AStalledBlobHarmsNobodyElse) {
 TEST_F(FillingMountTest, AKilledReaderIsFreedAtOnce) {
   for (const int flags : {0, O_DIRECT}) {
     const std::size_t before = filling()->waiting();
-    const pid_t child = ::fork();
+    const pid_t child = fork_reader();
     if (child == 0) {
       void* buffer = std::aligned_alloc(4096, 4096);
       const int fd = ::open(path_.c_str(), O_RDONLY | flags);
