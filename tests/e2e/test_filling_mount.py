@@ -178,7 +178,8 @@ def test_the_daemon_is_killed_while_readers_wait(hub, lazy, castool, mountpoint,
 
 
 def test_an_origin_that_is_away_is_an_error_of_that_read(hub, lazy, castool, mountpoint, path):
-    castool.run("mount", "--fill", "none", mountpoint, env={"CASTOOL_TIME_SCALE": "0.1"})
+    castool.run("mount", "--fill", "none", "--timeout", "10s", mountpoint,
+                env={"CASTOOL_TIME_SCALE": "0.1"})
     ports = hub.ports()
     hub.stop()
     with open(path, "rb", buffering=0) as file:

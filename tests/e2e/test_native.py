@@ -123,7 +123,7 @@ def test_a_trusted_store_needs_no_check(pulled, castool, mountpoint, path):
     assert stamps(castool) == []
 
 
-def test_rot_is_never_served(pulled, castool, mountpoint, path):
+def test_rot_is_never_served(hub, pulled, castool, mountpoint, path):
     blob = checks.blob_path(castool.store, pulled)
     blob.chmod(0o644)
     with open(blob, "r+b") as file:
@@ -132,7 +132,10 @@ def test_rot_is_never_served(pulled, castool, mountpoint, path):
         file.seek(3 * MIB + 7)
         file.write(bytes([byte ^ 4]))
     blob.chmod(0o444)
-    castool.run("mount", mountpoint)
+    # With the origin there, readers notice nothing: test_filling_mount.py.
+    ports = hub.ports()
+    hub.stop()
+    castool.run("mount", "--timeout", "10s", mountpoint, env={"CASTOOL_TIME_SCALE": "0.05"})
     with open(path, "rb", buffering=0) as file:
         for offset in (0, 2 * MIB, 4 * MIB, SIZE - 100):
             # Exactly these bytes: read-ahead may fail, what was asked for may not.
@@ -143,6 +146,7 @@ def test_rot_is_never_served(pulled, castool, mountpoint, path):
     assert [kept.name[:64] for kept in (castool.store / "quarantine").iterdir()] == [pulled[7:]]
     with pytest.raises(OSError):
         path.read_bytes()
+    hub.start(*ports)
     castool.run("pull", "-q", "acme/m")
     harness.wait_until(lambda: opened_natively(castool, path, 5 * MIB), 20, "the repaired blob")
     assert harness.sha256_of(path) == pulled

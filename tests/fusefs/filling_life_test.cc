@@ -119,6 +119,7 @@ TEST_F(FillingLifeTest, AnAbortedConnectionFreesEverybody) {
 }
 
 TEST_F(FillingLifeTest, AfterSigkillOfTheDaemonReadersGetAnErrorAndCanBeKilled) {
+  guard_.reset();
   mount_.reset();
   const pid_t daemon = ::fork();
   if (daemon == 0) {

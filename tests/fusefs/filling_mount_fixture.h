@@ -15,11 +15,13 @@
 #include <filesystem>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "fusefs/connection_guard.h"
 #include "fusefs/fake_filler.h"
 #include "fusefs/mount_fixture.h"
 
@@ -35,10 +37,12 @@ class FillingMountTest : public MountTest {
     origin_.put(bytes_);
     filler_ = &origin_;
     mount();
+    guard_.emplace(mount_point_);
     path_ = mount_point_ / "o/m/f";
   }
   void TearDown() override {
     if (!top_.empty()) filling()->fail_reads(base::Code::kUnavailable);
+    guard_.reset();
     MountTest::TearDown();
   }
 
@@ -112,6 +116,7 @@ class FillingMountTest : public MountTest {
   const std::string bytes_ = random_bytes((9u << 20) + 321, 11);
   const std::string fine_ = random_bytes(300'000, 12);
   FakeFiller origin_;
+  std::optional<ConnectionGuard> guard_;
   std::string path_;
   std::atomic<int> wrong_{0};
 };
