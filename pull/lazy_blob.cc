@@ -24,14 +24,15 @@ Result<std::shared_ptr<LazyBlob>> LazyBlob::open(const LazyParts& parts, BlobHom
 LazyBlob::LazyBlob(const LazyParts& parts, BlobHome home, std::shared_ptr<cas::Partial> partial)
     : parts_(parts),
       home_(std::move(home)),
-      partial_(std::move(partial)),
-      opened_generation_(partial_->generation()),
-      streams_(partial_->key().size),
+      first_(std::move(partial)),
+      opened_generation_(first_->generation()),
+      partial_(first_),
+      streams_(key().size),
       demand_idle_(parts.clock.now()),
-      progress_(std::make_shared<FileProgress>(
-          partial_->key().digest.text(), partial_->key().digest.text(), partial_->key().size)) {
+      progress_(
+          std::make_shared<FileProgress>(key().digest.text(), key().digest.text(), key().size)) {
   const MutexLock lock(mutex_);
-  if (partial_->published()) phase_ = Phase::kVerified;
+  if (first_->published()) phase_ = Phase::kVerified;
 }
 
 // What can be said of a read without waiting; remembers what is given out.
@@ -69,7 +70,8 @@ bool LazyBlob::follow(const base::ByteRange& range) {
 }
 
 LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, Done done) {
-  const auto sums = partial_->checksums(range);
+  const auto now = partial();
+  const auto sums = now->checksums(range);
   std::optional<Status> answer;
   Ticket ticket = 0;
   bool start_demand = false, start_ahead = false, news = false, ask_fill = false;
@@ -96,7 +98,7 @@ LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, Done done) {
   } else {
     ring(demand_);
     // They may have come between the first look and the note that somebody waits.
-    if (partial_->checksums(range)) look_later();
+    if (now->checksums(range)) look_later();
   }
   return ticket;
 }
@@ -131,14 +133,16 @@ void LazyBlob::cancel(Ticket ticket) {
 // On the transport's thread: a chunk was recorded.
 void LazyBlob::on_chunk() {
   std::shared_ptr<cas::PrefixHasher> hasher;
+  std::shared_ptr<cas::Partial> now;
   bool waits = false;
   {
     const MutexLock lock(mutex_);
     hasher = hasher_;
+    now = partial_;
     waits = waiters_.any_read();
   }
   if (hasher) hasher->wake();
-  if (waits || partial_->complete()) look_later();
+  if (waits || now->complete()) look_later();
 }
 
 void LazyBlob::look_later() {
@@ -152,15 +156,17 @@ void LazyBlob::look_later() {
 void LazyBlob::look() {
   look_posted_ = false;
   std::vector<ReadWaiters::Read> reads;
+  std::shared_ptr<cas::Partial> now;
   bool begin = false;
   {
     const MutexLock lock(mutex_);
+    now = partial_;
     if (phase_ == Phase::kFilling && parts_.options.verify == Verify::kLazy) {
       reads = waiters_.reads();
     }
   }
   for (const auto& read : reads) {
-    const auto sums = partial_->checksums(read.range);
+    const auto sums = now->checksums(read.range);
     if (!sums) continue;
     std::optional<Done> done;
     {
@@ -175,7 +181,7 @@ void LazyBlob::look() {
     parts_.gate.end_waiting(1);
     (*done)(base::ok());
   }
-  if (!partial_->complete()) return;
+  if (!now->complete()) return;
   {
     const MutexLock lock(mutex_);
     begin = phase_ == Phase::kFilling && !closed_;

@@ -88,10 +88,10 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   LazyBlob(const LazyBlob&) = delete;
   LazyBlob& operator=(const LazyBlob&) = delete;
 
-  [[nodiscard]] const cas::PartialKey& key() const { return partial_->key(); }
+  [[nodiscard]] const cas::PartialKey& key() const { return first_->key(); }
   [[nodiscard]] const BlobHome& home() const { return home_; }
-  [[nodiscard]] int fd() const { return partial_->data_fd(); }
-  [[nodiscard]] std::uint64_t bytes_present() const { return partial_->bytes_present(); }
+  [[nodiscard]] int fd() const { return first_->data_fd(); }
+  [[nodiscard]] std::uint64_t bytes_present() { return partial()->bytes_present(); }
 
   // As fusefs::FillingBlob says.
   [[nodiscard]] Ticket want(const base::ByteRange& range, Done done);
@@ -144,6 +144,8 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   [[nodiscard]] fetch::BlobJob job(Lane& lane, std::shared_ptr<fetch::BlobSink> sink,
                                    fetch::Priority priority);
   [[nodiscard]] IncomingBlob incoming();
+  [[nodiscard]] std::shared_ptr<cas::Partial> partial() CASTOOL_EXCLUDES(mutex_);
+  void after_failure(const base::Error& error) CASTOOL_EXCLUDES(mutex_);
   void serve_readers();
   void read_ahead();
   void fill();
@@ -156,11 +158,13 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
 
   const LazyParts parts_;
   const BlobHome home_;
-  const std::shared_ptr<cas::Partial> partial_;
+  const std::shared_ptr<cas::Partial> first_;  // whose descriptor readers have
   const std::uint64_t opened_generation_;
   std::atomic<bool> look_posted_{false};
 
   base::Mutex mutex_;
+  // The one that is written through: another open of the same files after the disk failed once.
+  std::shared_ptr<cas::Partial> partial_ CASTOOL_GUARDED_BY(mutex_);
   Phase phase_ CASTOOL_GUARDED_BY(mutex_) = Phase::kFilling;
   std::optional<base::Error> spoilt_ CASTOOL_GUARDED_BY(mutex_);
   ReadWaiters waiters_ CASTOOL_GUARDED_BY(mutex_);
@@ -172,8 +176,8 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   bool rotten_ CASTOOL_GUARDED_BY(mutex_) = false;
   bool closed_ CASTOOL_GUARDED_BY(mutex_) = false;
   int readers_ CASTOOL_GUARDED_BY(mutex_) = 0;
-  base::Clock::Monotonic demand_idle_ CASTOOL_GUARDED_BY(mutex_);  // since when
-  std::shared_ptr<cas::PrefixHasher> hasher_ CASTOOL_GUARDED_BY(mutex_);
+  base::Clock::Monotonic demand_idle_ CASTOOL_GUARDED_BY(mutex_);         // since when
+  std::shared_ptr<cas::PrefixHasher> hasher_ CASTOOL_GUARDED_BY(mutex_);  // while it is filled
   Lane demand_ CASTOOL_GUARDED_BY(mutex_);
   Lane prefetch_ CASTOOL_GUARDED_BY(mutex_);
   Lane fill_ CASTOOL_GUARDED_BY(mutex_);

@@ -33,6 +33,13 @@ std::string list_chunks(const std::vector<std::uint64_t>& chunks) {
   return text;
 }
 
+// A hasher with the partial that it reads, whoever has it last.
+struct Hashed {
+  explicit Hashed(std::shared_ptr<cas::Partial> read) : partial(std::move(read)) {}
+  const std::shared_ptr<cas::Partial> partial;
+  cas::PrefixHasher hasher{*partial};
+};
+
 }  // namespace
 
 LazyBlob::~LazyBlob() {
@@ -117,9 +124,25 @@ std::stop_token LazyBlob::token_of(Lane& lane) {
   return lane.stop.get_token();
 }
 
-IncomingBlob LazyBlob::incoming() {
+std::shared_ptr<cas::Partial> LazyBlob::partial() {
   const MutexLock lock(mutex_);
-  return {partial_, hasher_, progress_, [this] { on_chunk(); }};
+  return partial_;
+}
+
+// The hasher is woken by on_chunk(), whoever's chunk it is.
+IncomingBlob LazyBlob::incoming() {
+  return {partial(), nullptr, progress_, [this] { on_chunk(); }};
+}
+
+// A partial that could not be synced takes nothing more; what was lost is fetched through another
+// open of it, by whoever comes next.
+void LazyBlob::after_failure(const base::Error& error) {
+  if (error.code != Code::kIo) return;
+  auto fresh = parts_.store.open_partial(key(), cas::Preallocate::kNo);
+  if (!fresh) return;
+  std::shared_ptr<cas::Partial> worn = *std::move(fresh);
+  const MutexLock lock(mutex_);
+  std::swap(worn, partial_);
 }
 
 fetch::BlobJob LazyBlob::job(Lane& lane, std::shared_ptr<fetch::BlobSink> sink,
@@ -145,6 +168,7 @@ void LazyBlob::serve_readers() {
     const auto sink = std::make_shared<DemandSink>(*this);
     const fetch::BlobJob demand = job(demand_, sink, fetch::Priority::kDemand);
     const Status status = network_.load()->downloader.run(demand, token_of(demand_));
+    if (!status) after_failure(status.error());
     if (!status && status.error().code == Code::kDigestMismatch) {
       spoil(LazyOwner::Spoilt::kDamaged, status.error());
     } else if (!status && status.error().code != Code::kCancelled) {
@@ -162,13 +186,15 @@ void LazyBlob::read_ahead() {
     const fetch::BlobJob ahead = job(prefetch_, sink, fetch::Priority::kPrefetch);
     const Status status = network_.load()->downloader.run(ahead, token_of(prefetch_));
     const bool failed = !status && status.error().code != Code::kCancelled;
+    const bool complete = partial()->complete();
+    if (failed) after_failure(status.error());
     bool all = false;
     {
       const MutexLock lock(mutex_);
       all = hurry_;
       // What failed is tried again for the next reader.
       if (!status) ahead_.clear();
-      if (!status || partial_->complete()) hurry_ = false;
+      if (!status || complete) hurry_ = false;
     }
     if (failed && status.error().code == Code::kDigestMismatch) {
       spoil(LazyOwner::Spoilt::kDamaged, status.error());
@@ -203,8 +229,10 @@ void LazyBlob::fill() {
       spoil(LazyOwner::Spoilt::kDamaged, end.error());
     } else if (!end && end.error().code != Code::kCancelled) {
       parts_.log.warn("{}: {}", key().digest.text(), end.error().text());
+      const bool complete = partial()->complete();
+      after_failure(end.error());
       // Whoever waits for the whole has waited long enough.
-      if (parts_.options.verify == Verify::kStrict && partial_->complete()) {
+      if (parts_.options.verify == Verify::kStrict && complete) {
         answer_all(ReadWaiters::Whom::kReaders, base::failure(end));
       }
       static_cast<void>(wait_unless_stopped(parts_.clock, pause, stop));
@@ -223,14 +251,15 @@ void LazyBlob::fill() {
 }
 
 Result<LazyBlob::FillEnd> LazyBlob::fill_once(const std::stop_token& stop) {
-  CASTOOL_RETURN_IF_ERROR(partial_->refresh());
-  if (!partial_->published()) {
-    auto hasher = std::make_shared<cas::PrefixHasher>(*partial_);
+  const auto now = partial();
+  CASTOOL_RETURN_IF_ERROR(now->refresh());
+  if (!now->published()) {
+    const auto hashed = std::make_shared<Hashed>(now);
     {
       const MutexLock lock(mutex_);
-      hasher_ = std::move(hasher);
+      hasher_ = {hashed, &hashed->hasher};
     }
-    if (!partial_->complete()) {
+    if (!now->complete()) {
       const auto sink = std::make_shared<FillSink>(*this);
       const fetch::BlobJob rest = job(fill_, sink, fetch::Priority::kBackground);
       CASTOOL_RETURN_IF_ERROR(network_.load()->downloader.run(rest, stop));
@@ -240,8 +269,9 @@ Result<LazyBlob::FillEnd> LazyBlob::fill_once(const std::stop_token& stop) {
 }
 
 Result<LazyBlob::FillEnd> LazyBlob::settle(const std::stop_token& stop) {
-  CASTOOL_RETURN_IF_ERROR(partial_->refresh());
-  if (!partial_->published()) {
+  const auto now = partial();
+  CASTOOL_RETURN_IF_ERROR(now->refresh());
+  if (!now->published()) {
     Network& network = parts_.networks.of(key().origin);
     BlobRequest request;
     request.key = key();
@@ -249,7 +279,11 @@ Result<LazyBlob::FillEnd> LazyBlob::settle(const std::stop_token& stop) {
     request.progress = progress_;
     request.priority = fetch::Priority::kPrefetch;
     request.on_repair = [this](const auto& rotten) { on_repair(rotten); };
-    IncomingBlob blob = incoming();
+    IncomingBlob blob{now, nullptr, progress_, [this] { on_chunk(); }};
+    {
+      const MutexLock lock(mutex_);
+      blob.hasher = hasher_;
+    }
     BlobVerifier verifier(parts_.store, network.downloader, parts_.clock, parts_.log);
     const auto ended = verifier.settle(request, blob, stop);
     const bool again = ended && *ended == BlobVerifier::Ended::kLookAgain;
@@ -259,8 +293,8 @@ Result<LazyBlob::FillEnd> LazyBlob::settle(const std::stop_token& stop) {
         if (phase_ == Phase::kRepairing) phase_ = Phase::kFilling;
       }
       if (!ended) return base::failure(ended);
-      CASTOOL_RETURN_IF_ERROR(partial_->refresh());
-      if (!partial_->published()) {
+      CASTOOL_RETURN_IF_ERROR(now->refresh());
+      if (!now->published()) {
         look_later();
         static_cast<void>(wait_unless_stopped(parts_.clock, kLookAgain, stop));
         return FillEnd::kAgain;
@@ -282,8 +316,9 @@ void LazyBlob::on_repair(const std::vector<base::ByteRange>& rotten) {
 }
 
 void LazyBlob::on_verified() {
-  const auto right = partial_->checksums({0, key().size});
-  const bool dropped = partial_->generation() != opened_generation_;
+  const auto now = partial();
+  const auto right = now->checksums({0, key().size});
+  const bool dropped = now->generation() != opened_generation_;
   std::vector<std::uint64_t> wrong;
   {
     const MutexLock lock(mutex_);

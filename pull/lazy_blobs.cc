@@ -159,10 +159,23 @@ void LazyBlobs::fill_ended(LazyBlob& blob) {
 }
 
 void LazyBlobs::verified(LazyBlob& blob) {
-  chores_.post([this, digest = blob.key().digest] {
-    const auto completed = complete_refs_of(store_, refs_, digest);
-    if (!completed) log_.warn("cannot note what is complete now: {}", completed.error().text());
-  });
+  {
+    const MutexLock lock(mutex_);
+    verified_.insert(blob.key().digest);
+  }
+  chores_.post([this] { note_complete(); });
+}
+
+// Looking at refs takes a while where there are many: one look for all blobs that came meanwhile.
+void LazyBlobs::note_complete() {
+  std::set<base::Digest> blobs;
+  {
+    const MutexLock lock(mutex_);
+    blobs = std::exchange(verified_, {});
+  }
+  if (blobs.empty()) return;
+  const auto completed = complete_refs_of(store_, refs_, blobs);
+  if (!completed) log_.warn("cannot note what is complete now: {}", completed.error().text());
 }
 
 void LazyBlobs::spoilt(LazyBlob& blob, Spoilt how, const base::Error& error) {

@@ -80,6 +80,7 @@ class LazyBlobs final : public LazyOwner {
   void queue_fill(const std::shared_ptr<LazyBlob>& blob);
   void begin_fills();
   void drop_if_idle(const Key& key, const LazyBlob* which);
+  void note_complete();
 
   cas::Store& store_;
   cas::RefStore& refs_;
@@ -98,6 +99,7 @@ class LazyBlobs final : public LazyOwner {
   std::map<Key, Damage> damaged_ CASTOOL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<LazyBlob>> to_fill_ CASTOOL_GUARDED_BY(mutex_);
   std::set<const LazyBlob*> filling_ CASTOOL_GUARDED_BY(mutex_);
+  std::set<base::Digest> verified_ CASTOOL_GUARDED_BY(mutex_);  // not noted in refs yet
 };
 
 }  // namespace castool::pull

@@ -60,8 +60,8 @@ class DemandSink final : public LazySink {
   [[nodiscard]] bool complete() override;
 
  private:
-  // Tells who holds chunks that somebody waits for, once it has not come to them for a moment; takes
-  // back what nobody waits for any more.
+  // Tells who holds chunks that somebody waits for, once it has not come to them for a moment;
+  // takes back what nobody waits for any more.
   void say_what_waits(const std::vector<base::ByteRange>& held);
 
   struct Held {

@@ -51,7 +51,8 @@ Status complete_ref(const cas::Store& store, cas::RefStore& refs, const std::str
   return complete(store, refs, name, *known);
 }
 
-Status complete_refs_of(const cas::Store& store, cas::RefStore& refs, const base::Digest& blob) {
+Status complete_refs_of(const cas::Store& store, cas::RefStore& refs,
+                        const std::set<base::Digest>& wanted) {
   CASTOOL_ASSIGN(const auto named, refs.list());
   Status first = base::ok();
   for (const auto& [name, bytes] : named) {
@@ -59,8 +60,9 @@ Status complete_refs_of(const cas::Store& store, cas::RefStore& refs, const base
     if (!record || !may_become_complete(*record)) continue;
     const auto blobs = model_blobs(store, record->kind, record->manifest);
     if (!blobs) continue;
-    const bool names_it = std::any_of(blobs->begin(), blobs->end(),
-                                      [&](const ModelBlob& each) { return each.digest == blob; });
+    const bool names_it = std::any_of(blobs->begin(), blobs->end(), [&](const ModelBlob& each) {
+      return wanted.contains(each.digest);
+    });
     if (!names_it) continue;
     if (auto status = complete(store, refs, name, {bytes, *record}); !status && first) {
       first = std::move(status);

@@ -1,6 +1,7 @@
 // Refs that say "partial" although everything that they name has come meanwhile.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -16,10 +17,10 @@ namespace castool::pull {
 [[nodiscard]] base::Status complete_ref(const cas::Store& store, cas::RefStore& refs,
                                         const std::string& name);
 
-// The same for every partial ref of the namespace that names the blob. The first failure, after
-// all were tried.
+// The same for every partial ref of the namespace that names one of the blobs. The first failure,
+// after all were tried.
 [[nodiscard]] base::Status complete_refs_of(const cas::Store& store, cas::RefStore& refs,
-                                            const base::Digest& blob);
+                                            const std::set<base::Digest>& blobs);
 
 // Marks the ref as one whose origin does not send what its manifest names.
 [[nodiscard]] base::Status mark_damaged(cas::RefStore& refs, const std::string& name,

@@ -11,15 +11,16 @@
 #include <gmock/gmock.h>
 
 #include "tests/pull/pull_fixture.h"
+#include "tests/support/fault_file_ops.h"
 
 namespace castool::pull {
 namespace {
 
 using base::ByteRange;
 using base::Code;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr std::uint64_t kMiB = 1u << 20;
 constexpr auto kLong = std::chrono::seconds(20);
@@ -41,12 +42,13 @@ class LazyBlobsTest : public PullFixture {
     ASSERT_EQ(saved->state, manifest::RefState::kPartial);
     home_ = {saved->name, saved->origin, saved->revision, saved->kind, saved->manifest};
   }
-  void start(LazyOptions options) {
+  void start(LazyOptions options) { start_over(*store_, options); }
+  void start_over(cas::Store& store, LazyOptions options) {
     fetch::DownloadLimits limits;
     limits.timeout = std::chrono::seconds(20);
     blobs_.reset();
     blobs_ = std::make_unique<LazyBlobs>(
-        *store_, *refs_, origins_,
+        store, *refs_, origins_,
         [this] {
           auto made = std::make_unique<FakeTransport>(
               [this](const fetch::HttpRequest& request) { return fake_.answer(request); });
@@ -340,6 +342,41 @@ TEST_F(LazyBlobsTest, AnotherReaderGoesOnWhereTheLastOneStopped) {
   for (const auto& range : asked()) EXPECT_TRUE(distinct.insert(range).second);
 }
 
+class LazyBlobsOnABadDisk : public LazyBlobsTest {
+ protected:
+  LazyBlobsOnABadDisk() {
+    pull_lazily();
+    bad_store_ =
+        cas::Store::open(root_ + "/store", cas::Access::kWrite, disk_, clock_, *log_).value();
+    start_over(*bad_store_, kReadOnly);
+  }
+  ~LazyBlobsOnABadDisk() override { blobs_.reset(); }
+
+  castool::testing::FaultFileOps disk_{files_};
+  std::unique_ptr<cas::Store> bad_store_;
+};
+
+TEST_F(LazyBlobsOnABadDisk, AFullDiskFailsThatReadAndNoLaterOne) {
+  const auto reader = open(weights_);
+  disk_.set_fault({1, ENOSPC, castool::testing::Repeat::kSticky, castool::testing::FileOp::kWrite});
+  EXPECT_EQ(get(want(reader->blob(), {0, 1})).error().code, Code::kNoSpace);
+  disk_.set_fault({});
+  ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+  EXPECT_EQ(read(reader->blob(), {0, kMiB}), weights_.substr(0, kMiB));
+}
+
+TEST_F(LazyBlobsOnABadDisk, AfterAFailedSyncWhatWasLostIsFetchedAgain) {
+  const auto reader = open(weights_);
+  disk_.set_fault({1, EIO, castool::testing::Repeat::kOnce, castool::testing::FileOp::kSync});
+  ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+  ASSERT_TRUE(soon([&] { return disk_.fired(); }));
+  // A read may meet the failure; then the descriptor that it has goes on.
+  EXPECT_TRUE(soon([&] { return get(want(reader->blob(), {0, weights_.size()})).has_value(); }));
+  EXPECT_EQ(read(reader->blob(), {0, weights_.size()}), weights_);
+  EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
+  EXPECT_TRUE(get(settled(reader->blob())));
+}
+
 TEST_F(LazyBlobsTest, FillWithoutAReader) {
   pull_lazily();
   start({Fill::kAll, Verify::kLazy});
@@ -384,7 +421,7 @@ TEST_F(LazyBlobsTest, TheTokenGoesOnlyToTheEndpointItIsFor) {
   ASSERT_TRUE(get(want(reader->blob(), {4 * kMiB, 1})));
   for (const auto& request : transport_->requests()) {
     EXPECT_EQ(request.headers.get("Authorization"), std::nullopt) << request.url;
-    EXPECT_THAT(request.url, testing::Not(HasSubstr("/api/")));  // nothing is resolved again
+    EXPECT_THAT(request.url, ::testing::Not(HasSubstr("/api/")));  // nothing is resolved again
   }
 }
 
