@@ -9,4 +9,6 @@ find_package(spdlog 1.10 REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(tl-expected REQUIRED)
 pkg_check_modules(FUSE3 REQUIRED IMPORTED_TARGET fuse3>=3.14)
+# Optional: tells systemd when a mount is ready.
+pkg_check_modules(SYSTEMD IMPORTED_TARGET libsystemd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "tools/daemonize.h"
 #include "tools/exit_status.h"
 #include "tools/mount_filler.h"
+#include "tools/service_notice.h"
 #include "tools/signals.h"
 #include "tools/version.h"
 
@@ -79,6 +81,8 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
     context.log.switch_to_syslog();
     CASTOOL_RETURN_IF_ERROR(daemon->ready());
   }
+  if (daemon == nullptr) notice_ready("shows models at " + arguments.directory);
+  const std::stop_callback stopping(signals.token(), notice_stopping);
   return mount->run(signals.token());
 }
 
