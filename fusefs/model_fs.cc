@@ -33,8 +33,14 @@ double cache_seconds(Lifetime lifetime) {
 
 }  // namespace
 
-ModelFs::ModelFs(TreePtr tree, const FileParts& parts, Owner owner, base::Log& log)
-    : parts_(parts), owner_(owner), log_(log), tree_(std::move(tree)), files_(parts, nodes_, log) {}
+ModelFs::ModelFs(TreePtr tree, const FileParts& parts, Owner owner, base::Log& log,
+                 OnDemand on_demand)
+    : parts_(parts),
+      owner_(owner),
+      log_(log),
+      on_demand_(std::move(on_demand)),
+      tree_(std::move(tree)),
+      files_(parts, nodes_, log) {}
 
 void ModelFs::replace(TreePtr tree) {
   // The old tree is dropped after the lock: it may be the last owner of many nodes.
@@ -53,13 +59,53 @@ Answer<NodePtr> ModelFs::resolve(NodeId id) const {
   return Errno{ESTALE};
 }
 
+// Of a directory above the models, relative to the mount.
+std::optional<std::string> ModelFs::path_of(NodeId directory) const {
+  std::string path;
+  while (directory != kRootIno) {
+    const auto node = resolve(directory);
+    if (!node || !(*node)->is_directory() || (*node)->lifetime() != Lifetime::kFollowsRefs)
+      return std::nullopt;
+    path = path.empty() ? (*node)->name() : (*node)->name() + "/" + path;
+    directory = (*node)->parent();
+  }
+  return path;
+}
+
+OnDemandMatch ModelFs::match(NodeId directory, std::string_view name) const {
+  if (on_demand_.patterns.empty()) return std::monostate();
+  const auto above = path_of(directory);
+  if (!above) return std::monostate();
+  const std::string path = above->empty() ? std::string(name) : *above + "/" + std::string(name);
+  return on_demand_.patterns.match(path, on_demand_.layout);
+}
+
+std::optional<manifest::Source> ModelFs::on_demand(NodeId parent, std::string_view name) const {
+  auto found = match(parent, name);
+  if (auto* source = std::get_if<manifest::Source>(&found)) return std::move(*source);
+  return std::nullopt;
+}
+
+// A directory above models that are not here, or null. Its id is the one that it will have when
+// they are.
+NodePtr ModelFs::on_demand_parent(const Node& directory, std::string_view name) const {
+  if (!std::holds_alternative<OnDemandParent>(match(directory.ino(), name))) return nullptr;
+  const std::string above = path_of(directory.ino()).value_or("");
+  const std::string path = above.empty() ? std::string(name) : above + "/" + std::string(name);
+  const Ino ino = InoMaker(word(on_demand_.layout)).make(path, "dir");
+  return Node::directory({ino, directory.ino(), std::string(name), directory.mtime()},
+                         Lifetime::kFollowsRefs, {});
+}
+
 // A directory that has gone from the refs is empty: nothing is found in it any more.
 Answer<NodePtr> ModelFs::resolve_directory(NodeId id) const {
   if (NodePtr current = tree()->following(id)) return current;
   const NodePtr node = nodes_.find(id);
   if (!node) return Errno{ESTALE};
   if (!node->is_directory()) return Errno{ENOTDIR};
-  if (node->lifetime() == Lifetime::kFollowsRefs) return Errno{ENOENT};
+  if (node->lifetime() == Lifetime::kFollowsRefs &&
+      !std::holds_alternative<OnDemandParent>(match(node->parent(), node->name())))
+    return Errno{ENOENT};
   return node;
 }
 
@@ -102,6 +148,7 @@ Answer<Entry> ModelFs::lookup(NodeId parent, std::string_view name) {
   if (!directory) return directory.error();
   auto child = (*directory)->child(name);
   if (!child) return log_unreadable(log_, **directory, child.error());
+  if (!*child) child = on_demand_parent(**directory, name);
   Entry entry = entry_of(**directory, *std::move(child));
   if (entry.node) {
     if (const auto counted = remember(entry); !counted) return counted.error();

@@ -33,21 +33,21 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "fusefs/answer.h"
+#include "fusefs/entry.h"
 #include "fusefs/known_nodes.h"
 #include "fusefs/open_files.h"
 #include "fusefs/tree.h"
+#include "fusefs/views/on_demand_patterns.h"
 
 namespace castool::fusefs {
 
 inline constexpr double kVolatileSeconds = 0.2;
 inline constexpr double kFixedSeconds = 3600;
 
-// What a LOOKUP gives. A null node is a name that is not there, which may be cached too.
-struct Entry {
-  NodePtr node;
-  NodeId id = 0;
-  double entry_seconds = 0;
-  double attr_seconds = 0;
+// What --on-demand speaks of, in which layout.
+struct OnDemand {
+  OnDemandPatterns patterns;
+  Layout layout = Layout::kOvms;
 };
 
 // The children of a directory as they were when reading it began.
@@ -63,14 +63,18 @@ class ModelFs {
     gid_t gid = 0;
   };
 
-  ModelFs(TreePtr tree, const FileParts& parts, Owner owner, base::Log& log);
+  ModelFs(TreePtr tree, const FileParts& parts, Owner owner, base::Log& log,
+          OnDemand on_demand = {});
 
   // Shows another tree from now on.
   void replace(TreePtr tree);
   [[nodiscard]] TreePtr tree() const;
 
-  // Counts one look-up on success with a node. ENOENT is an Entry without a node.
+  // Counts one look-up on success with a node. ENOENT is an Entry without a node; then the name may
+  // be one of a model that could be brought here.
   Answer<Entry> lookup(NodeId parent, std::string_view name);
+  [[nodiscard]] std::optional<manifest::Source> on_demand(NodeId parent,
+                                                          std::string_view name) const;
   void forget(NodeId id, std::uint64_t count);
   Answer<Entry> getattr(NodeId id);
   [[nodiscard]] struct stat stat_of(const Node& node) const;
@@ -104,6 +108,9 @@ class ModelFs {
  private:
   Answer<NodePtr> resolve(NodeId id) const;
   Answer<NodePtr> resolve_directory(NodeId id) const;
+  [[nodiscard]] OnDemandMatch match(NodeId directory, std::string_view name) const;
+  [[nodiscard]] NodePtr on_demand_parent(const Node& directory, std::string_view name) const;
+  [[nodiscard]] std::optional<std::string> path_of(NodeId directory) const;
   [[nodiscard]] bool may_be_native(const Node& node) const;
   [[nodiscard]] NodeId node_of(const Node& file) const;
   Answer<BlobStatus> status_of(const Node& file);
@@ -111,6 +118,7 @@ class ModelFs {
   const FileParts parts_;
   const Owner owner_;
   base::Log& log_;
+  const OnDemand on_demand_;
 
   mutable base::Mutex tree_mutex_;
   TreePtr tree_ CASTOOL_GUARDED_BY(tree_mutex_);

@@ -106,9 +106,16 @@ class FuseMount final : public Mount {
                    mount_device({options_.directory, options_.source_name, options_.allow_other}));
     native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
     fs_.emplace(view_of(records_, nullptr), FileParts{blobs_, &*native_, filler_, &notifier_},
-                ModelFs::Owner{options_.uid, options_.gid}, log_);
-    auto session =
-        Session::serve(std::move(device), {*fs_, notifier_, log_, clock_, stack_depth_for(store)});
+                ModelFs::Owner{options_.uid, options_.gid}, log_,
+                OnDemand{options_.on_demand, options_.layout});
+    if (options_.finder != nullptr && !options_.on_demand.empty())
+      lookups_.emplace(
+          *options_.finder,
+          [this](NodeId parent, const std::string& name) { return fs_->lookup(parent, name); },
+          clock_);
+    auto session = Session::serve(
+        std::move(device),
+        {*fs_, notifier_, log_, clock_, stack_depth_for(store), lookups_ ? &*lookups_ : nullptr});
     if (!session) {
       static_cast<void>(unmount_device(options_.directory, Detach::kLazy));
       return base::failure(std::move(session));
@@ -185,6 +192,7 @@ class FuseMount final : public Mount {
     records_ = *std::move(records);
     const TreePtr previous = fs_->tree();
     fs_->replace(view_of(records_, previous.get()));
+    if (lookups_) lookups_->tree_changed();
   }
 
   TreePtr view_of(const std::vector<cas::NamedRecord>& named, const Tree* previous) {
@@ -197,7 +205,7 @@ class FuseMount final : public Mount {
       }
       records.push_back(*std::move(record));
     }
-    View view = make_view(options_.layout, {records, previous, manifests_});
+    View view = make_view(options_.layout, {records, previous, manifests_, options_.listed});
     for (const std::string& problem : view.problems) log_.warn("{}", problem);
     return std::move(view.tree);
   }
@@ -217,6 +225,7 @@ class FuseMount final : public Mount {
   std::optional<KernelFiles> native_;
   Notifier notifier_{clock_, log_, [this] { abort_connection(); }};
   std::optional<ModelFs> fs_;
+  std::optional<WaitingLookups> lookups_;
   std::unique_ptr<Session> session_;
   std::jthread watching_;
 };

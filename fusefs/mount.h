@@ -17,7 +17,10 @@
 #include "cas/store.h"
 #include "fusefs/blob_filler.h"
 #include "fusefs/store_blobs.h"
+#include "fusefs/views/on_demand_patterns.h"
 #include "fusefs/views/placement.h"
+#include "fusefs/views/view.h"
+#include "fusefs/waiting_lookups.h"
 
 namespace castool::fusefs {
 
@@ -29,6 +32,9 @@ struct MountOptions {
   bool allow_other = false;
   std::string source_name;  // what mount(8) shows as device: the store's path
   Trust trust = Trust::kCheck;
+  OnDemandPatterns on_demand;     // models that are brought here when they are looked for,
+  ModelFinder* finder = nullptr;  // by this one, which outlives the mount
+  OnDemandListed listed = OnDemandListed::kNo;
 };
 
 class Mount {

@@ -59,6 +59,7 @@ void Session::Destroy::operator()(fuse_session* session) const noexcept {
 
 Session::Session(const Parts& parts) : parts_(parts) {
   context_.fs = &parts.fs;
+  context_.lookups = parts.lookups;
   context_.log = &parts.log;
   context_.stack_depth = parts.stack_depth;
 }
@@ -166,6 +167,7 @@ void Session::stop() {
   if (!ended && !waiting.wait_until_none(std::chrono::steady_clock::now() + time))
     context_.log->warn("{} reads of what has not arrived end with an error", waiting.size());
   waiting.close();
+  if (parts_.lookups != nullptr) parts_.lookups->close();
   end();
   threads_.clear();
   parts_.notifier.stop();

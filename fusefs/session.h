@@ -22,6 +22,7 @@
 #include "base/unique_fd.h"
 #include "fusefs/model_fs.h"
 #include "fusefs/notifier.h"
+#include "fusefs/waiting_lookups.h"
 
 struct fuse_session;
 
@@ -30,6 +31,7 @@ namespace castool::fusefs {
 // What the operations are given with each request.
 struct SessionContext {
   ModelFs* fs = nullptr;
+  WaitingLookups* lookups = nullptr;
   base::Log* log = nullptr;
   std::uint32_t stack_depth = 1;       // of the file systems below, for native files
   std::atomic<std::uint64_t> init{0};  // the number of the INIT request, while it is answered
@@ -45,7 +47,8 @@ class Session {
     Notifier& notifier;
     base::Log& log;
     base::Clock& clock;
-    std::uint32_t stack_depth = 1;  // native_files.h
+    std::uint32_t stack_depth = 1;      // native_files.h
+    WaitingLookups* lookups = nullptr;  // null where no model is brought here on demand
   };
   // Starts to serve, and the notifier to send. The parts outlive the session.
   [[nodiscard]] static base::Result<std::unique_ptr<Session>> serve(base::UniqueFd device,

@@ -9,6 +9,7 @@
 
 #include "fusefs/session.h"
 #include "fusefs/session_init.h"
+#include "fusefs/session_lookups.h"
 #include "fusefs/session_reads.h"
 
 #define FUSE_USE_VERSION 314
@@ -28,29 +29,11 @@ void reply_error(fuse_req_t req, Errno error) { ::fuse_reply_err(req, error.valu
 // what the reply would have given it.
 bool delivered(int sent) { return sent != -ENOENT; }
 
-fuse_entry_param entry_param(const ModelFs& fs, const Entry& entry) {
-  fuse_entry_param param{};
-  param.entry_timeout = entry.entry_seconds;
-  param.attr_timeout = entry.attr_seconds;
-  if (!entry.node) return param;
-  param.ino = entry.id;
-  param.attr = fs.stat_of(*entry.node);
-  return param;
-}
-
 void on_init(void* context, fuse_conn_info* connection) noexcept {
   want_features(*static_cast<SessionContext*>(context), *connection);
   // Read-ahead requests stop at this many and then block every file of the mount.
   connection->max_background = 65535;
   connection->congestion_threshold = 49151;
-}
-
-void on_lookup(fuse_req_t req, fuse_ino_t parent, const char* name) noexcept {
-  ModelFs& fs = fs_of(req);
-  const auto entry = fs.lookup(parent, name);
-  if (!entry) return reply_error(req, entry.error());
-  const fuse_entry_param param = entry_param(fs, *entry);
-  if (!delivered(::fuse_reply_entry(req, &param)) && param.ino != 0) fs.forget(param.ino, 1);
 }
 
 void on_forget(fuse_req_t req, fuse_ino_t ino, std::uint64_t count) noexcept {

@@ -61,6 +61,7 @@ base::Status read_figures(const JsonFields& fields, RefRecord& record) {
   CASTOOL_ASSIGN(record.bytes_present, fields.size_or("bytes_present", 0));
   CASTOOL_ASSIGN(record.files, fields.size_or("files", 0));
   CASTOOL_ASSIGN(record.pinned, fields.boolean_or("pinned", false));
+  CASTOOL_ASSIGN(record.on_demand, fields.boolean_or("on_demand", false));
   CASTOOL_ASSIGN(record.first_pulled_ns, fields.integer_or("first_pulled_ns", 0));
   CASTOOL_ASSIGN(record.pulled_at, fields.integer_or("pulled_at", 0));
   CASTOOL_ASSIGN(record.last_used_at, fields.integer_or("last_used_at", 0));
@@ -121,6 +122,7 @@ std::string print_ref_record(const RefRecord& record) {
   member("bytes_present", std::to_string(record.bytes_present));
   member("files", std::to_string(record.files));
   member("pinned", record.pinned ? "true" : "false");
+  if (record.on_demand) member("on_demand", "true");
   member("first_pulled_ns", std::to_string(record.first_pulled_ns));
   member("pulled_at", std::to_string(record.pulled_at));
   member("last_used_at", std::to_string(record.last_used_at));

@@ -28,6 +28,7 @@ struct RefRecord {
   std::uint64_t bytes_present = 0;  // at the last pull
   std::uint64_t files = 0;
   bool pinned = false;
+  bool on_demand = false;  // came because somebody looked for it, and nobody has asked for it since
   std::int64_t first_pulled_ns = 0;  // since the epoch; orders config.json
   std::int64_t pulled_at = 0;
   std::int64_t last_used_at = 0;

@@ -37,6 +37,8 @@ struct Origins {
 enum class Mode { kFetch, kDryRun };
 // Whether large blobs whose digest is known are fetched now, or on first read (--lazy).
 enum class Extent { kWhole, kLazy };
+// Whether somebody named the model, or only looked for it in a mount.
+enum class Asked { kByName, kOnDemand };
 enum class Recheck { kNo, kYes };          // --force
 enum class PlainHttp { kRefuse, kAllow };  // --insecure
 
@@ -46,6 +48,7 @@ struct PullRequest {
   std::vector<std::string> include, exclude;
   Mode mode = Mode::kFetch;
   Extent extent = Extent::kWhole;
+  Asked asked = Asked::kByName;
   Recheck recheck = Recheck::kNo;
   PlainHttp plain_http = PlainHttp::kRefuse;
   int connections =

@@ -41,7 +41,9 @@ manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old
                                    const PullRequest& request, const RemoteModel& model,
                                    const PulledModel& pulled) {
   manifest::RefRecord record;
+  record.on_demand = true;  // until somebody names it
   if (old && is_of_same_model(*old, request.source)) record = *old;
+  if (request.asked == Asked::kByName) record.on_demand = false;
   record.name = pulled.name;
   record.source = manifest::source_text(request.source);
   record.origin = model.origin;

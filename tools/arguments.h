@@ -50,6 +50,8 @@ struct MountArguments {
   bool trust_store = false;
   pull::Fill fill = pull::Fill::kTouched;
   pull::Verify verify = pull::Verify::kLazy;
+  fusefs::OnDemandPatterns on_demand;
+  fusefs::OnDemandListed listed = fusefs::OnDemandListed::kNo;
   std::optional<uid_t> uid;  // of -o
   std::optional<gid_t> gid;
   bool allow_other = false;

@@ -17,6 +17,7 @@
 #include "tools/daemonize.h"
 #include "tools/exit_status.h"
 #include "tools/mount_filler.h"
+#include "tools/mount_finder.h"
 #include "tools/service_notice.h"
 #include "tools/signals.h"
 #include "tools/version.h"
@@ -47,6 +48,8 @@ fusefs::MountOptions mount_options(const MountArguments& arguments, const Comman
   options.allow_other = arguments.allow_other || ::geteuid() == 0;
   options.source_name = context.settings.store;
   options.trust = arguments.trust_store ? fusefs::Trust::kStore : fusefs::Trust::kCheck;
+  options.on_demand = arguments.on_demand;
+  options.listed = arguments.listed;
   return options;
 }
 
@@ -73,8 +76,12 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   pull::LazyBlobs blobs(*store, refs, origins, transport_maker(context), limits,
                         {arguments.fill, arguments.verify}, context.clock, context.log);
   MountFiller filler(blobs);
-  CASTOOL_ASSIGN(const auto mount, fusefs::Mount::start(mount_options(arguments, context), *store,
-                                                        refs, &filler, context.clock, context.log));
+  MountFinder finder(*store, refs, origins, transport_maker(context), limits, context.clock,
+                     context.log);
+  fusefs::MountOptions options = mount_options(arguments, context);
+  options.finder = &finder;
+  CASTOOL_ASSIGN(const auto mount,
+                 fusefs::Mount::start(options, *store, refs, &filler, context.clock, context.log));
   std::optional<FillAll> all;
   if (arguments.fill == pull::Fill::kAll) all.emplace(*store, refs, blobs, context.log);
   if (daemon != nullptr) {

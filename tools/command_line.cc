@@ -32,6 +32,8 @@ struct Raw {
   std::string layout = "ovms";
   std::string fill = "touched";
   std::string verify = "lazy";
+  std::vector<std::string> on_demand;
+  bool list_on_demand = false;
   std::vector<std::string> mount_options;
   UmountArguments umount;
   LsArguments ls;
@@ -107,6 +109,12 @@ void add_mount(CLI::App& app, Raw& raw) {
       .add_option("--verify", raw.verify, "Read while it arrives, or once it is verified (lazy)")
       ->option_text("lazy|strict")
       ->check(CLI::IsMember({"lazy", "strict"}));
+  command
+      .add_option("--on-demand", raw.on_demand,
+                  "Models that are brought here when they are looked for")
+      ->option_text("PATTERN ...")
+      ->allow_extra_args(false);
+  command.add_flag("--list-on-demand", raw.list_on_demand, "Have config.json list those as well");
   command.add_option("-o", raw.mount_options, "Mount options")
       ->option_text("OPTS")
       ->allow_extra_args(false);
@@ -207,6 +215,9 @@ Status finish_mount(Raw& raw) {
                    : raw.fill == "all" ? pull::Fill::kAll
                                        : pull::Fill::kTouched;
   raw.mount.verify = raw.verify == "strict" ? pull::Verify::kStrict : pull::Verify::kLazy;
+  CASTOOL_ASSIGN(raw.mount.on_demand, fusefs::OnDemandPatterns::parse(raw.on_demand));
+  raw.mount.listed =
+      raw.list_on_demand ? fusefs::OnDemandListed::kYes : fusefs::OnDemandListed::kNo;
   for (const std::string& words : raw.mount_options) {
     CASTOOL_RETURN_IF_ERROR(apply_mount_options(words, raw.mount));
   }

@@ -39,6 +39,10 @@ Files that are not here yet (pull --lazy) are fetched as they are read. --fill s
 what follows: nothing, the rest of each file that was read, or all models. With
 --verify strict no byte of a file is given out before all of it was verified.
 
+With --on-demand 'OpenVINO/*' (or 'library/*:*', 'hf.co/*/*:*') a model that is not
+here is asked for at its origin as soon as somebody looks for its directory, and its
+files are there at once. Listing a directory asks for nothing.
+
 Examples:
   castool mount /models
   castool mount --layout ollama ~/ollama-models

@@ -207,7 +207,8 @@ View make_ovms_view(const ViewInput& input) {
     }
     const std::string& name =
         place.record->served_name.empty() ? place.record->name : place.record->served_name;
-    const bool listed = decision.servable && place.record->state != RefState::kDamaged;
+    const bool wanted = !place.record->on_demand || input.on_demand == OnDemandListed::kYes;
+    const bool listed = decision.servable && wanted && place.record->state != RefState::kDamaged;
     if (listed && served_names.insert(name).second) config.emplace_back(name, place.path);
     builder.add(place.path, [&, model, kept, ino, decision](Ino parent, std::string leaf) {
       return kept ? kept : make_model_node(model, ino, parent, std::move(leaf), decision.servable);

@@ -30,11 +30,15 @@ class ManifestSource {
   [[nodiscard]] virtual base::Result<std::uint64_t> size(const base::Digest& digest) const = 0;
 };
 
+// Whether config.json lists models that came because they were looked for.
+enum class OnDemandListed { kNo, kYes };
+
 struct ViewInput {
   std::span<const manifest::RefRecord> records;
   // The tree shown before, or null: what did not change is taken from it with all that was made.
   const Tree* previous = nullptr;
   std::shared_ptr<const ManifestSource> manifests;
+  OnDemandListed on_demand = OnDemandListed::kNo;
 };
 
 struct View {

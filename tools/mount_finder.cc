@@ -1,0 +1,54 @@
+#include "tools/mount_finder.h"
+
+#include <utility>
+
+#include "tools/pull_reporter.h"
+
+namespace castool::tools {
+namespace {
+
+// Each endpoint has connections of its own.
+std::string endpoint_of(const manifest::Source& source, const pull::Origins& origins) {
+  if (std::holds_alternative<manifest::HubSource>(source)) return origins.hub_endpoint;
+  return std::get<manifest::OllamaSource>(source).host;
+}
+
+}  // namespace
+
+MountFinder::MountFinder(cas::Store& store, cas::RefStore& refs, const pull::Origins& origins,
+                         pull::Networks::MakeTransport make, const fetch::DownloadLimits& limits,
+                         base::Clock& clock, base::Log& log)
+    : store_(store),
+      refs_(refs),
+      origins_(origins),
+      clock_(clock),
+      log_(log),
+      networks_(std::move(make), limits, clock, log),
+      pulls_([this](const manifest::Source& source,
+                    std::stop_token stop) { return pull(source, std::move(stop)); },
+             clock) {}
+
+void MountFinder::find(const manifest::Source& source, Done done) {
+  pulls_.find(source, std::move(done));
+}
+
+base::Status MountFinder::pull(const manifest::Source& source, std::stop_token stop) {
+  pull::Network& network = networks_.of(endpoint_of(source, origins_));
+  const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
+                                origins_, clock_, log_};
+  pull::PullRequest request;
+  request.source = source;
+  request.extent = pull::Extent::kLazy;
+  request.asked = pull::Asked::kOnDemand;
+  SilentReporter nobody;
+  const auto outcome = pull::pull(parts, request, nobody, std::move(stop));
+  const std::string what = manifest::source_text(source);
+  if (outcome) {
+    log_.info("{}: brought here on demand", what);
+    return base::ok();
+  }
+  log_.info("{}: looked for, and not brought here: {}", what, outcome.error().text());
+  return outcome.error();
+}
+
+}  // namespace castool::tools
