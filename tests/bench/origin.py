@@ -19,14 +19,34 @@ class Registry:
 
     def add_model(self, name, sizes):
         """library/NAME:latest with layers of random bytes; gives [(path, hex digest)]."""
+        blobs = self._folder_of(name)
+        layers = [self._add_blob(blobs, size) for size in sizes]
+        self._add_manifest(name, [digest for _, digest in layers], sizes)
+        return layers
+
+    def add_sparse(self, name, size, head=b""):
+        """library/NAME:latest with one layer that takes no disk; the hex of the digest that it is said
+        to have, which nobody will find out to be wrong before all of it has come."""
+        blobs = self._folder_of(name)
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        with open(blobs / f"sha256:{digest}", "wb") as file:
+            file.write(head)
+            file.truncate(size)
+        self._add_manifest(name, [digest], [size])
+        return digest
+
+    def _folder_of(self, name):
         blobs = self.folder / f"v2/library/{name}/blobs"
-        manifests = self.folder / f"v2/library/{name}/manifests"
         blobs.mkdir(parents=True)
+        return blobs
+
+    def _add_manifest(self, name, digests, sizes):
+        manifests = self.folder / f"v2/library/{name}/manifests"
         manifests.mkdir()
+        blobs = self.folder / f"v2/library/{name}/blobs"
         config = b"{}"
         config_hex = hashlib.sha256(config).hexdigest()
         (blobs / f"sha256:{config_hex}").write_bytes(config)
-        layers = [self._add_blob(blobs, size) for size in sizes]
         (manifests / "latest").write_text(json.dumps({
             "schemaVersion": 2,
             "mediaType": harness.DockerRegistry.MANIFEST_TYPE,
@@ -34,9 +54,8 @@ class Registry:
                        "digest": f"sha256:{config_hex}", "size": len(config)},
             "layers": [{"mediaType": "application/vnd.ollama.image.model",
                         "digest": f"sha256:{digest}", "size": size}
-                       for (_, digest), size in zip(layers, sizes)],
+                       for digest, size in zip(digests, sizes)],
         }))
-        return layers
 
     def warm(self):
         """Everything into the page cache: an origin's disk is not what is measured."""

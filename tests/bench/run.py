@@ -5,7 +5,7 @@
 
 nginx on loopback serves random bytes as a static registry. In every round each contender runs once,
 in the same order, after a sync; the tables show medians. --only takes some of the scenarios of
-scenarios.py: blob four throttle link again. --check fails when a target of docs/performance.md is
+scenarios.py and mounts.py: blob four throttle link again, reading cache lazy cold beside. --check fails when a target of docs/performance.md is
 missed. The result is Markdown.
 """
 
@@ -22,9 +22,11 @@ for folder in ("tests/e2e", "tests/support", "tests/bench"):
     sys.path.insert(0, str(ROOT / folder))
 import harness  # noqa: E402
 import origin  # noqa: E402
+import mounts  # noqa: E402
 import scenarios  # noqa: E402
 
 MIB = 1 << 20
+ALL = scenarios.ALL + mounts.ALL
 
 
 def parse_size(text):
@@ -72,6 +74,8 @@ def report(scenario):
         peak = scenario.peak(name)
         memory = f"{peak / MIB:.0f} MiB" if peak else ""
         print(f"| {name} | {scenario.seconds(name):.3f} | {rate} | {cpu} | {memory} |")
+    for what, measured in scenario.rows():
+        print(f"| {what} | | {measured} | | |")
     print("\n| target | measured | wanted |\n|---|---|---|")
     for what, measured, wanted, _ in scenario.targets():
         print(f"| {what} | {measured} | {wanted} |")
@@ -108,11 +112,11 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    wanted = arguments.only.split(",") if arguments.only else [kind.name for kind in scenarios.ALL]
+    wanted = arguments.only.split(",") if arguments.only else [kind.name for kind in ALL]
 
     met = True
     print(f"{arguments.rounds} rounds, medians; {machine()}")
-    for kind in scenarios.ALL:
+    for kind in ALL:
         if kind.name not in wanted:
             continue
         # A folder each: what one scenario left must not cost the next one memory.

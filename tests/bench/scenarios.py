@@ -81,6 +81,10 @@ class Scenario:
     def round(self, number):
         raise NotImplementedError
 
+    def rows(self):
+        """What was measured besides times: (what, text)."""
+        return []
+
     def targets(self):
         return []
 
