@@ -37,6 +37,7 @@ using base::Status;
 
 constexpr std::chrono::milliseconds kLook{1000};
 constexpr int kReadAheadKib = 1024;
+constexpr std::size_t kSideThreads = 8;
 
 // Where the mount may go; gives the canonical path.
 Result<std::string> check_directory(const MountOptions& options, const cas::Store& store) {
@@ -105,7 +106,8 @@ class FuseMount final : public Mount {
     CASTOOL_ASSIGN(base::UniqueFd device,
                    mount_device({options_.directory, options_.source_name, options_.allow_other}));
     native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
-    fs_.emplace(view_of(records_, nullptr), FileParts{blobs_, &*native_, filler_, &notifier_},
+    fs_.emplace(view_of(records_, nullptr),
+                FileParts{blobs_, &*native_, filler_, &notifier_, &side_},
                 ModelFs::Owner{options_.uid, options_.gid}, log_,
                 OnDemand{options_.on_demand, options_.layout});
     if (options_.finder != nullptr && !options_.on_demand.empty())
@@ -224,6 +226,7 @@ class FuseMount final : public Mount {
   std::vector<cas::NamedRecord> records_;  // of the watching thread once it runs
   std::optional<KernelFiles> native_;
   Notifier notifier_{clock_, log_, [this] { abort_connection(); }};
+  SideThreads side_{kSideThreads};
   std::optional<ModelFs> fs_;
   std::optional<WaitingLookups> lookups_;
   std::unique_ptr<Session> session_;

@@ -30,7 +30,9 @@ OpenFiles::OpenFiles(const FileParts& parts, KnownNodes& nodes, base::Log& log)
 OpenFiles::~OpenFiles() { close(); }
 
 void OpenFiles::close() {
+  closed_ = true;
   waiting_.close();
+  if (parts_.side != nullptr) parts_.side->stop();
   gate_->close();
 }
 
@@ -74,8 +76,22 @@ void OpenFiles::open(NodeId id, const NodePtr& file, OpenDone done) {
   });
 }
 
+// What was begun in another boot is compared with its checksums when it is opened, all of it: so
+// filling files are not opened by a thread that takes requests.
 void OpenFiles::open_first(NodeId id, const NodePtr& file) {
-  finish_open(id, open_content(id, *file));
+  auto stored = OpenFile::open(parts_.blobs, file->content(), file->size());
+  if (stored) return finish_open(id, open_stored(id, *std::move(stored)));
+  const bool missing = stored.error().code == base::Code::kNotFound;
+  if (missing && is_native(id)) return finish_open(id, Errno{ESTALE});
+  if (!missing || !can_fill(*file))
+    return finish_open(id, log_unreadable(log_, *file, stored.error()));
+  const auto fill = [this, id, file] {
+    auto filling = open_filling(id, file->content(), file->size());
+    if (!filling) return finish_open(id, filling.error());
+    finish_open(id, Content{nullptr, *std::move(filling), std::nullopt});
+  };
+  if (parts_.side == nullptr) return fill();
+  parts_.side->post(fill);
 }
 
 void OpenFiles::finish_open(NodeId id, Answer<Content> content) {
@@ -99,17 +115,9 @@ void OpenFiles::finish_open(NodeId id, Answer<Content> content) {
   for (const OpenDone& done : opening) done(answer);
 }
 
-Answer<OpenFiles::Content> OpenFiles::open_content(NodeId id, const Node& file) {
-  auto stored = OpenFile::open(parts_.blobs, file.content(), file.size());
-  if (!stored) {
-    const bool missing = stored.error().code == base::Code::kNotFound;
-    if (missing && is_native(id)) return Errno{ESTALE};
-    if (!missing || !can_fill(file)) return log_unreadable(log_, file, stored.error());
-    auto filling = open_filling(id, file.content(), file.size());
-    if (!filling) return filling.error();
-    return Content{nullptr, *std::move(filling), std::nullopt};
-  }
-  Content content{*std::move(stored), nullptr, std::nullopt};
+Answer<OpenFiles::Content> OpenFiles::open_stored(NodeId id,
+                                                  std::shared_ptr<const OpenFile> stored) {
+  Content content{std::move(stored), nullptr, std::nullopt};
   if (is_native(id)) {
     if (!content.stored->needs_no_look()) return Errno{ESTALE};
     content.native = make_native(*content.stored);
@@ -127,6 +135,7 @@ std::optional<std::int32_t> OpenFiles::make_native(const OpenFile& file) {
 
 Answer<std::shared_ptr<FillingFile>> OpenFiles::open_filling(NodeId id, const FileContent& content,
                                                              std::uint64_t size) {
+  if (closed_) return Errno{EIO};
   const WantedBlob wanted = wanted_of(content, size);
   auto opened = FillingFile::open(*parts_.filler, wanted, {id, ++last_giver_});
   if (!opened) {

@@ -15,7 +15,7 @@
 // without a lock held, from within the call or from a thread of the filler's or the page dropper's.
 #pragma once
 
-#include <chrono>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,6 +37,7 @@
 #include "fusefs/open_file.h"
 #include "fusefs/page_dropper.h"
 #include "fusefs/pending_reads.h"
+#include "fusefs/side_threads.h"
 #include "fusefs/slice.h"
 
 namespace castool::fusefs {
@@ -58,6 +59,7 @@ struct FileParts {
   NativeFiles* native = nullptr;  // null: everything is read through the daemon
   BlobFiller* filler = nullptr;   // null: what the store lacks is EIO
   PageDropper* pages = nullptr;   // has to be there with a filler
+  SideThreads* side = nullptr;    // where filling files are opened; null: in place
 };
 
 class OpenFiles {
@@ -106,7 +108,7 @@ class OpenFiles {
   Joined join(NodeId id, const OpenDone& done, OpenedFile& opened);
   void open_first(NodeId id, const NodePtr& file);
   void finish_open(NodeId id, Answer<Content> content);
-  Answer<Content> open_content(NodeId id, const Node& file);
+  Answer<Content> open_stored(NodeId id, std::shared_ptr<const OpenFile> stored);
   Answer<std::shared_ptr<FillingFile>> open_filling(NodeId id, const FileContent& content,
                                                     std::uint64_t size);
   [[nodiscard]] std::optional<std::int32_t> make_native(const OpenFile& file);
@@ -123,6 +125,7 @@ class OpenFiles {
   const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
   PendingReads waiting_{gate_};
   std::atomic<KnownNodes::Giver> last_giver_{0};
+  std::atomic<bool> closed_{false};
 
   mutable base::Mutex mutex_;
   std::unordered_map<NodeId, Opened> files_ CASTOOL_GUARDED_BY(mutex_);

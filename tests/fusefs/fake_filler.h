@@ -1,10 +1,12 @@
 // An origin whose bytes arrive when the test says so.
 #pragma once
 
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/hasher.h"
 #include "base/mutex.h"
@@ -29,6 +31,11 @@ class FakeFiller final : public BlobFiller {
   std::shared_ptr<FakeFilling> filling_of(std::string_view bytes) {
     return filling(base::Sha256::of(bytes));
   }
+  // Opens wait until the future is ready.
+  void hold_open(std::shared_future<void> until) {
+    const base::MutexLock lock(mutex_);
+    hold_ = std::move(until);
+  }
   void set_status(BlobStatus status) {
     const base::MutexLock lock(mutex_);
     status_ = status;
@@ -43,6 +50,12 @@ class FakeFiller final : public BlobFiller {
   }
 
   base::Result<std::shared_ptr<FillingBlob>> open(const WantedBlob& wanted) override {
+    std::shared_future<void> hold;
+    {
+      const base::MutexLock lock(mutex_);
+      hold = hold_;
+    }
+    if (hold.valid()) hold.wait();
     const base::MutexLock lock(mutex_);
     ++opens_;
     last_home_ = wanted.home->name;
@@ -70,6 +83,7 @@ class FakeFiller final : public BlobFiller {
   mutable base::Mutex mutex_;
   std::map<base::Digest, Blob> blobs_ CASTOOL_GUARDED_BY(mutex_);
   BlobStatus status_ CASTOOL_GUARDED_BY(mutex_);
+  std::shared_future<void> hold_ CASTOOL_GUARDED_BY(mutex_);
   int opens_ CASTOOL_GUARDED_BY(mutex_) = 0;
   std::string last_home_ CASTOOL_GUARDED_BY(mutex_);
 };

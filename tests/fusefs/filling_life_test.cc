@@ -27,6 +27,7 @@ using base::UniqueFd;
 using ::testing::AnyOf;
 using ::testing::Each;
 using testing::FillingMountTest;
+using testing::random_bytes;
 using Seconds = std::chrono::duration<double>;
 
 class FillingLifeTest : public FillingMountTest {
@@ -148,6 +149,35 @@ TEST_F(FillingLifeTest, AfterSigkillOfTheDaemonReadersGetAnErrorAndCanBeKilled) 
   ASSERT_TRUE(soon([&] { return ::waitpid(mapper, &status, WNOHANG) == mapper; }));
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
   if (control) control->abort();
+}
+
+// Opens that read the disk for long, more of them than there are threads for requests.
+TEST_F(FillingLifeTest, SlowOpensHoldNobodyElseUp) {
+  testing::Files many;
+  for (unsigned i = 0; i < 16; ++i) {
+    many.emplace_back("f" + std::to_string(i), random_bytes(1000, 100 + i));
+    origin_.put(many.back().second);
+  }
+  put_partial_model("o/many", many);
+  ASSERT_TRUE(soon([this] { return std::filesystem::exists(mount_point_ / "o/many/f0"); }));
+  std::promise<void> go;
+  origin_.hold_open(go.get_future().share());
+  std::vector<std::future<int>> opens;
+  for (const auto& file : many) {
+    opens.push_back(std::async(std::launch::async, [path = mount_point_ / "o/many" / file.first] {
+      const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+      return fd ? 0 : errno;
+    }));
+  }
+  EXPECT_EQ(opens.back().wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  for (int i = 0; i < 50; ++i) {
+    const UniqueFd fd(::open((mount_point_ / "o/fine/f").c_str(), O_RDONLY | O_CLOEXEC));
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+    EXPECT_TRUE(read_whole(mount_point_ / "o/fine/f") == fine_);
+  }
+  EXPECT_EQ(opens.front().wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  go.set_value();
+  EXPECT_THAT(ends_of(opens), Each(0));
 }
 
 // Drops of pages while many read: nothing may hang, and no handle opened after a poison sees a byte
