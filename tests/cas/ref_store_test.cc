@@ -94,6 +94,36 @@ TEST_F(RefStoreTest, PutsListsAndRemovesOddNames) {
   EXPECT_EQ(entries("tmp"), 0u);
 }
 
+TEST_F(RefStoreTest, ReplaceIfLeavesWhatSomebodyElseWrote) {
+  auto store = open();
+  auto refs = RefStore::open(*store, "default").value();
+  EXPECT_FALSE(refs.replace_if("a", "1", "2").value());  // a removed one does not come back
+  EXPECT_EQ(refs.get("a").value(), std::nullopt);
+  ASSERT_TRUE(refs.put("a", "1"));
+  EXPECT_TRUE(refs.replace_if("a", "1", "2").value());
+  EXPECT_FALSE(refs.replace_if("a", "1", "3").value());
+  EXPECT_EQ(refs.get("a").value(), "2");
+}
+
+TEST_F(RefStoreTest, WritersTakeTurns) {
+  auto store = open();
+  auto refs = RefStore::open(*store, "default").value();
+  ASSERT_TRUE(refs.put("n", ""));
+  constexpr int kEach = 5;
+  {
+    std::vector<std::jthread> writers;
+    for (int i = 0; i < 4; ++i) {
+      writers.emplace_back([&refs] {
+        for (int done = 0; done < kEach;) {
+          const std::string was = *refs.get("n").value();
+          if (refs.replace_if("n", was, was + "x").value()) ++done;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(refs.get("n").value()->size(), 4u * kEach);
+}
+
 TEST_F(RefStoreTest, NamespacesAreApartAndListed) {
   auto store = open();
   ASSERT_TRUE(RefStore::open(*store, "b")->put("x", "1"));

@@ -107,6 +107,16 @@ TEST_F(LazyPull, ShowsNothingWhenAHeaderCannotBeHad) {
   EXPECT_FALSE(record("acme/model"));
 }
 
+TEST_F(LazyPull, AsksWhetherItMayHaveWhatIsHereInPart) {
+  fake_.repos["acme/one"].files["model.gguf"] = {gguf_, true};
+  ASSERT_TRUE(pull_text("acme/one"));
+  // The header is here; this caller may not have it.
+  fake_.repos["acme/one"].allowed = false;
+  request_.name = "mine";
+  EXPECT_EQ(pull_text("acme/one").error().code, base::Code::kGated);
+  EXPECT_FALSE(record("mine"));
+}
+
 TEST_F(LazyPull, OfADryRunSaysWhatComesLater) {
   request_.mode = Mode::kDryRun;
   const auto outcome = pull_text("acme/model");
