@@ -192,9 +192,10 @@ void LazyBlob::read_ahead() {
     {
       const MutexLock lock(mutex_);
       all = hurry_;
-      // What failed is tried again for the next reader.
-      if (!status) ahead_.clear();
-      if (!status || complete) hurry_ = false;
+      // What failed is tried again for the next reader; one that came while this was being stopped
+      // keeps its wishes.
+      if (failed) ahead_.clear();
+      if (failed || complete) hurry_ = false;
     }
     if (failed && status.error().code == Code::kDigestMismatch) {
       spoil(LazyOwner::Spoilt::kDamaged, status.error());

@@ -1,5 +1,6 @@
 #include "pull/lazy_blobs.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pull/ref_completion.h"
@@ -10,10 +11,15 @@ namespace {
 using base::MutexLock;
 using base::Result;
 
-// Each has a thread that fetches and one that hashes; one hashes its end while another fetches.
+// Of one endpoint, so that one that is away does not keep the others waiting. Each has a thread
+// that fetches and one that hashes; one hashes its end while another fetches.
 constexpr std::size_t kMostFills = 4;
 // How long an origin that does not send what it promises is not asked again.
 constexpr auto kDamageLasts = std::chrono::minutes(5);
+
+std::string endpoint_of(const LazyBlob& blob) {
+  return blob.key().origin.substr(0, blob.key().origin.find(' '));
+}
 
 }  // namespace
 
@@ -137,17 +143,24 @@ void LazyBlobs::queue_fill(const std::shared_ptr<LazyBlob>& blob) {
 }
 
 void LazyBlobs::begin_fills() {
-  for (;;) {
-    std::shared_ptr<LazyBlob> next;
-    {
-      const MutexLock lock(mutex_);
-      if (to_fill_.empty() || filling_.size() >= kMostFills) return;
-      next = std::move(to_fill_.front());
-      to_fill_.pop_front();
-      if (!filling_.insert(next.get()).second) continue;
-    }
-    next->begin_fill();
+  while (const auto next = next_fill()) next->begin_fill();
+}
+
+std::shared_ptr<LazyBlob> LazyBlobs::next_fill() {
+  const MutexLock lock(mutex_);
+  std::erase_if(to_fill_, [this](const auto& blob)
+                              CASTOOL_REQUIRES(mutex_) { return filling_.contains(blob.get()); });
+  for (auto place = to_fill_.begin(); place != to_fill_.end(); ++place) {
+    const std::string endpoint = endpoint_of(**place);
+    const auto busy = std::count_if(filling_.begin(), filling_.end(),
+                                    [&](const auto& each) { return each.second == endpoint; });
+    if (static_cast<std::size_t>(busy) >= kMostFills) continue;
+    auto next = std::move(*place);
+    to_fill_.erase(place);
+    filling_.emplace(next.get(), endpoint);
+    return next;
   }
+  return nullptr;
 }
 
 void LazyBlobs::fill_ended(LazyBlob& blob) {

@@ -79,6 +79,8 @@ class LazyBlobs final : public LazyOwner {
   [[nodiscard]] static Key key_of(const LazyBlob& blob);
   void queue_fill(const std::shared_ptr<LazyBlob>& blob);
   void begin_fills();
+  // The first that has its turn; null when all that want one have to wait.
+  [[nodiscard]] std::shared_ptr<LazyBlob> next_fill() CASTOOL_EXCLUDES(mutex_);
   void drop_if_idle(const Key& key, const LazyBlob* which);
   void note_complete();
 
@@ -98,7 +100,7 @@ class LazyBlobs final : public LazyOwner {
   std::map<Key, std::shared_ptr<LazyBlob>> blobs_ CASTOOL_GUARDED_BY(mutex_);
   std::map<Key, Damage> damaged_ CASTOOL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<LazyBlob>> to_fill_ CASTOOL_GUARDED_BY(mutex_);
-  std::set<const LazyBlob*> filling_ CASTOOL_GUARDED_BY(mutex_);
+  std::map<const LazyBlob*, std::string> filling_ CASTOOL_GUARDED_BY(mutex_);  // and endpoint
   std::set<base::Digest> verified_ CASTOOL_GUARDED_BY(mutex_);  // not noted in refs yet
 };
 

@@ -230,6 +230,30 @@ TEST_F(LazyBlobsTest, AnotherReaderGoesOnWhereTheLastOneStopped) {
   for (const auto& range : asked()) EXPECT_TRUE(distinct.insert(range).second);
 }
 
+TEST_F(LazyBlobsTest, NothingIsFilledWhileSomebodyWaits) {
+  const std::string other = bytes_of(9 * kMiB, 8);
+  fake_.repos["acme/model"].files["other.bin"] = {other, true};
+  pull_lazily();
+  const std::string hex = base::Sha256::of(weights_).hex();
+  fake_.before = [hex](const fetch::HttpRequest& request) -> std::optional<FakeAnswer> {
+    if (request.url.find(hex) == std::string::npos) return std::nullopt;
+    FakeAnswer stuck;
+    stuck.status = 206;
+    stuck.hangs_after = 0;
+    return stuck;
+  };
+  start(kTouched);
+  const auto waiting = open(weights_);
+  auto pending = want(waiting->blob(), {0, 1});
+  const auto reader = open(other);
+  const auto began = std::chrono::steady_clock::now();
+  ASSERT_TRUE(get(want(reader->blob(), {5 * kMiB, 1})));
+  // But not for ever: an origin that stalls is no reason.
+  EXPECT_TRUE(get(settled(reader->blob())));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, FillGate::kPatience / 2);
+  EXPECT_EQ(blob(other), other);
+}
+
 TEST_F(LazyBlobsTest, FillWithoutAReader) {
   pull_lazily();
   start({Fill::kAll, Verify::kLazy});
