@@ -82,21 +82,21 @@ LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, Done done) {
     if (!answer) {
       ticket = waiters_.add_read(range, std::move(done));
       parts_.gate.begin_waiting();
-      start_demand = parts_.options.verify == Verify::kLazy && wants_start(demand_);
+      start_demand = parts_.options.verify == Verify::kLazy && wants_start(Work::kDemand);
     }
-    start_ahead = news && wants_start(prefetch_);
+    start_ahead = news && wants_start(Work::kPrefetch);
     const bool fill = parts_.options.fill != Fill::kNone || hurry_;
     ask_fill = fill && phase_ == Phase::kFilling && !parts_.origins.offline &&
                !std::exchange(fill_asked_, true);
   }
-  if (start_demand) launch(demand_, &LazyBlob::serve_readers);
-  if (start_ahead) launch(prefetch_, &LazyBlob::read_ahead);
-  if (news && !start_ahead) ring(prefetch_);
+  if (start_demand) launch(Work::kDemand, &LazyBlob::serve_readers);
+  if (start_ahead) launch(Work::kPrefetch, &LazyBlob::read_ahead);
+  if (news && !start_ahead) ring(Work::kPrefetch);
   if (ask_fill) parts_.owner.wants_fill(*this);
   if (answer) {
     done(*answer);
   } else {
-    ring(demand_);
+    ring(Work::kDemand);
     // They may have come between the first look and the note that somebody waits.
     if (now->checksums(range)) look_later();
   }
@@ -216,17 +216,18 @@ void LazyBlob::drop_reader() {
   {
     const MutexLock lock(mutex_);
     if (--readers_ > 0) return;
-    demand_.stop.request_stop();
-    prefetch_.stop.request_stop();
+    lane(Work::kDemand).stop.request_stop();
+    lane(Work::kPrefetch).stop.request_stop();
     ahead_.clear();
     hurry_ = false;
-    if (parts_.options.fill == Fill::kNone) fill_.stop.request_stop();
+    if (parts_.options.fill == Fill::kNone) lane(Work::kFill).stop.request_stop();
   }
 }
 
 bool LazyBlob::idle() {
   const MutexLock lock(mutex_);
-  return readers_ == 0 && !demand_.running && !prefetch_.running && !fill_.running && !look_posted_;
+  return readers_ == 0 && !lane(Work::kDemand).running && !lane(Work::kPrefetch).running &&
+         !lane(Work::kFill).running && !look_posted_;
 }
 
 }  // namespace castool::pull

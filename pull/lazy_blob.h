@@ -17,6 +17,7 @@
 // I/O or a callback. Destroyed on a thread that may wait for the disk, when idle() or closed.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -114,6 +115,8 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
     kVerified,
     kSpoilt,
   };
+  enum class Work { kDemand, kPrefetch, kFill };
+  // The thread of one of them.
   struct Lane {
     std::shared_ptr<fetch::Bell> bell = std::make_shared<fetch::Bell>();
     std::stop_source stop;
@@ -136,12 +139,15 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   void deliver(std::vector<Done> all, const base::Status& status);
 
   // lazy_blob_jobs.cc: what runs.
-  [[nodiscard]] bool wants_start(Lane& lane) CASTOOL_REQUIRES(mutex_);
-  void launch(Lane& lane, Body body);
-  void ring(Lane& lane);
-  [[nodiscard]] bool goes_on(Lane& lane, bool work) CASTOOL_REQUIRES(mutex_);
-  [[nodiscard]] std::stop_token token_of(Lane& lane);
-  [[nodiscard]] fetch::BlobJob job(Lane& lane, std::shared_ptr<fetch::BlobSink> sink,
+  [[nodiscard]] Lane& lane(Work work) CASTOOL_REQUIRES(mutex_) {
+    return lanes_[static_cast<std::size_t>(work)];
+  }
+  [[nodiscard]] bool wants_start(Work work) CASTOOL_REQUIRES(mutex_);
+  void launch(Work work, Body body);
+  void ring(Work work);
+  [[nodiscard]] bool goes_on(Work work, bool more) CASTOOL_REQUIRES(mutex_);
+  [[nodiscard]] std::stop_token token_of(Work work);
+  [[nodiscard]] fetch::BlobJob job(Work work, std::shared_ptr<fetch::BlobSink> sink,
                                    fetch::Priority priority);
   [[nodiscard]] IncomingBlob incoming();
   [[nodiscard]] std::shared_ptr<cas::Partial> partial() CASTOOL_EXCLUDES(mutex_);
@@ -178,9 +184,7 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   int readers_ CASTOOL_GUARDED_BY(mutex_) = 0;
   base::Clock::Monotonic demand_idle_ CASTOOL_GUARDED_BY(mutex_);         // since when
   std::shared_ptr<cas::PrefixHasher> hasher_ CASTOOL_GUARDED_BY(mutex_);  // while it is filled
-  Lane demand_ CASTOOL_GUARDED_BY(mutex_);
-  Lane prefetch_ CASTOOL_GUARDED_BY(mutex_);
-  Lane fill_ CASTOOL_GUARDED_BY(mutex_);
+  std::array<Lane, 3> lanes_ CASTOOL_GUARDED_BY(mutex_);
   std::shared_ptr<SharedAddress> address_ CASTOOL_GUARDED_BY(mutex_);
   std::atomic<Network*> network_{nullptr};
   const std::shared_ptr<FileProgress> progress_;

@@ -44,12 +44,10 @@ struct Hashed {
 
 LazyBlob::~LazyBlob() {
   close();
-  std::thread ended[3];
+  std::vector<std::thread> ended;
   {
     const MutexLock lock(mutex_);
-    ended[0] = std::move(demand_.thread);
-    ended[1] = std::move(prefetch_.thread);
-    ended[2] = std::move(fill_.thread);
+    for (Lane& each : lanes_) ended.push_back(std::move(each.thread));
   }
   for (std::thread& thread : ended) {
     if (thread.joinable()) thread.join();
@@ -60,45 +58,46 @@ void LazyBlob::close() {
   {
     const MutexLock lock(mutex_);
     closed_ = true;
-    for (Lane* lane : {&demand_, &prefetch_, &fill_}) lane->stop.request_stop();
+    for (Lane& each : lanes_) each.stop.request_stop();
   }
   answer_all(ReadWaiters::Whom::kAll, cancelled_error());
 }
 
 // Whoever gets true launches it.
-bool LazyBlob::wants_start(Lane& lane) {
-  if (lane.running || closed_) return false;
-  lane.running = true;
-  lane.stop = std::stop_source();
+bool LazyBlob::wants_start(Work work) {
+  Lane& its = lane(work);
+  if (its.running || closed_) return false;
+  its.running = true;
+  its.stop = std::stop_source();
   return true;
 }
 
-void LazyBlob::launch(Lane& lane, Body body) {
+void LazyBlob::launch(Work work, Body body) {
   std::thread old;
   {
     const MutexLock lock(mutex_);
-    old = std::move(lane.thread);
+    old = std::move(lane(work).thread);
   }
   if (old.joinable()) old.join();  // it has said that it ends
   {
     // Begun and kept in one step: it may end, and be followed by another, at once.
     const MutexLock lock(mutex_);
     try {
-      lane.thread = std::thread([this, body] { (this->*body)(); });
+      lane(work).thread = std::thread([this, body] { (this->*body)(); });
       return;
     } catch (const std::system_error&) {
-      lane.running = false;
+      lane(work).running = false;
     }
   }
   answer_all(ReadWaiters::Whom::kReaders,
              base::make_error(Code::kIo, "no thread could be begun to fetch it"));
 }
 
-void LazyBlob::ring(Lane& lane) {
+void LazyBlob::ring(Work work) {
   std::shared_ptr<fetch::Bell> bell;
   {
     const MutexLock lock(mutex_);
-    bell = lane.bell;
+    bell = lane(work).bell;
   }
   Network* network = network_;
   if (network != nullptr) {
@@ -109,19 +108,20 @@ void LazyBlob::ring(Lane& lane) {
 }
 
 // Whether the lane's thread has more to do; if not, it has ended as far as others are concerned.
-bool LazyBlob::goes_on(Lane& lane, bool work) {
-  if (work && !closed_) {
+bool LazyBlob::goes_on(Work work, bool more) {
+  Lane& its = lane(work);
+  if (more && !closed_) {
     // Readers came back after the last one had gone.
-    if (lane.stop.stop_requested()) lane.stop = std::stop_source();
+    if (its.stop.stop_requested()) its.stop = std::stop_source();
     return true;
   }
-  lane.running = false;
+  its.running = false;
   return false;
 }
 
-std::stop_token LazyBlob::token_of(Lane& lane) {
+std::stop_token LazyBlob::token_of(Work work) {
   const MutexLock lock(mutex_);
-  return lane.stop.get_token();
+  return lane(work).stop.get_token();
 }
 
 std::shared_ptr<cas::Partial> LazyBlob::partial() {
@@ -145,7 +145,7 @@ void LazyBlob::after_failure(const base::Error& error) {
   std::swap(worn, partial_);
 }
 
-fetch::BlobJob LazyBlob::job(Lane& lane, std::shared_ptr<fetch::BlobSink> sink,
+fetch::BlobJob LazyBlob::job(Work work, std::shared_ptr<fetch::BlobSink> sink,
                              fetch::Priority priority) {
   Network& network = parts_.networks.of(key().origin);
   network_ = &network;
@@ -159,15 +159,15 @@ fetch::BlobJob LazyBlob::job(Lane& lane, std::shared_ptr<fetch::BlobSink> sink,
                                                parts_.clock);
   }
   job.addresses = address_->book_for_job();
-  job.bell = lane.bell;
+  job.bell = lane(work).bell;
   return job;
 }
 
 void LazyBlob::serve_readers() {
   for (;;) {
     const auto sink = std::make_shared<DemandSink>(*this);
-    const fetch::BlobJob demand = job(demand_, sink, fetch::Priority::kDemand);
-    const Status status = network_.load()->downloader.run(demand, token_of(demand_));
+    const fetch::BlobJob demand = job(Work::kDemand, sink, fetch::Priority::kDemand);
+    const Status status = network_.load()->downloader.run(demand, token_of(Work::kDemand));
     if (!status) after_failure(status.error());
     if (!status && status.error().code == Code::kDigestMismatch) {
       spoil(LazyOwner::Spoilt::kDamaged, status.error());
@@ -175,7 +175,7 @@ void LazyBlob::serve_readers() {
       answer_all(ReadWaiters::Whom::kReaders, status);
     }
     const MutexLock lock(mutex_);
-    if (!goes_on(demand_, !waiters_.demanded().empty())) break;
+    if (!goes_on(Work::kDemand, !waiters_.demanded().empty())) break;
   }
   parts_.owner.may_be_idle(*this);
 }
@@ -183,8 +183,8 @@ void LazyBlob::serve_readers() {
 void LazyBlob::read_ahead() {
   for (;;) {
     const auto sink = std::make_shared<PrefetchSink>(*this);
-    const fetch::BlobJob ahead = job(prefetch_, sink, fetch::Priority::kPrefetch);
-    const Status status = network_.load()->downloader.run(ahead, token_of(prefetch_));
+    const fetch::BlobJob ahead = job(Work::kPrefetch, sink, fetch::Priority::kPrefetch);
+    const Status status = network_.load()->downloader.run(ahead, token_of(Work::kPrefetch));
     const bool failed = !status && status.error().code != Code::kCancelled;
     const bool complete = partial()->complete();
     if (failed) after_failure(status.error());
@@ -203,7 +203,7 @@ void LazyBlob::read_ahead() {
       answer_all(ReadWaiters::Whom::kReaders, status);
     }
     const MutexLock lock(mutex_);
-    if (!goes_on(prefetch_, readers_ > 0 && (hurry_ || !ahead_.empty()))) break;
+    if (!goes_on(Work::kPrefetch, readers_ > 0 && (hurry_ || !ahead_.empty()))) break;
   }
   parts_.owner.may_be_idle(*this);
 }
@@ -212,10 +212,10 @@ void LazyBlob::begin_fill() {
   bool start = false;
   {
     const MutexLock lock(mutex_);
-    start = phase_ == Phase::kFilling && wants_start(fill_);
+    start = phase_ == Phase::kFilling && wants_start(Work::kFill);
   }
   if (start) {
-    launch(fill_, &LazyBlob::fill);
+    launch(Work::kFill, &LazyBlob::fill);
   } else {
     parts_.owner.fill_ended(*this);
   }
@@ -224,7 +224,7 @@ void LazyBlob::begin_fill() {
 void LazyBlob::fill() {
   base::Clock::Duration pause = kFirstRetry;
   for (;;) {
-    const std::stop_token stop = token_of(fill_);
+    const std::stop_token stop = token_of(Work::kFill);
     const auto end = fill_once(stop);
     if (!end && end.error().code == Code::kDigestMismatch) {
       spoil(LazyOwner::Spoilt::kDamaged, end.error());
@@ -243,7 +243,7 @@ void LazyBlob::fill() {
     hasher_.reset();
     const bool more =
         phase_ == Phase::kFilling && !stop.stop_requested() && (!end || *end == FillEnd::kAgain);
-    if (goes_on(fill_, more)) continue;
+    if (goes_on(Work::kFill, more)) continue;
     fill_asked_ = false;
     break;
   }
@@ -262,7 +262,7 @@ Result<LazyBlob::FillEnd> LazyBlob::fill_once(const std::stop_token& stop) {
     }
     if (!now->complete()) {
       const auto sink = std::make_shared<FillSink>(*this);
-      const fetch::BlobJob rest = job(fill_, sink, fetch::Priority::kBackground);
+      const fetch::BlobJob rest = job(Work::kFill, sink, fetch::Priority::kBackground);
       CASTOOL_RETURN_IF_ERROR(network_.load()->downloader.run(rest, stop));
     }
   }
@@ -276,7 +276,7 @@ Result<LazyBlob::FillEnd> LazyBlob::settle(const std::stop_token& stop) {
     Network& network = parts_.networks.of(key().origin);
     BlobRequest request;
     request.key = key();
-    request.addresses = job(fill_, nullptr, fetch::Priority::kPrefetch).addresses;
+    request.addresses = job(Work::kFill, nullptr, fetch::Priority::kPrefetch).addresses;
     request.progress = progress_;
     request.priority = fetch::Priority::kPrefetch;
     request.on_repair = [this](const auto& rotten) { on_repair(rotten); };
@@ -347,8 +347,8 @@ void LazyBlob::spoil(LazyOwner::Spoilt how, const base::Error& error) {
     if (phase_ == Phase::kSpoilt) return;
     phase_ = Phase::kSpoilt;
     spoilt_ = error;
-    demand_.stop.request_stop();
-    prefetch_.stop.request_stop();
+    lane(Work::kDemand).stop.request_stop();
+    lane(Work::kPrefetch).stop.request_stop();
   }
   parts_.log.error("{}", error.text());
   parts_.owner.spoilt(*this, how, error);
