@@ -46,6 +46,16 @@ class FillingMountTest : public MountTest {
     MountTest::TearDown();
   }
 
+  // What has to come, however slow the machine is.
+  static bool soon(const std::function<bool()>& so) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!so()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
   std::shared_ptr<FakeFilling> filling() { return origin_.filling_of(bytes_); }
 
   void arrive_in_random_order(unsigned seed) {
