@@ -41,8 +41,8 @@ void PartialWriter::give_back_wanted() {
   const bool look = now - looked_at_ >= kLook;
   if (look) looked_at_ = now;
   const ChunkRun later{run.first + 2, run.count - 2};
-  const auto wanted = partial_.wanted_in(
-      later, look ? PartialFile::Asked::kEverybody : PartialFile::Asked::kOurs);
+  const auto wanted =
+      partial_.wanted_in(later, look ? PartialFile::Asked::kEverybody : PartialFile::Asked::kOurs);
   if (!wanted) return;
   hold_.keep({run.first, *wanted - run.first});
   end_ = *wanted * kChunkSize;

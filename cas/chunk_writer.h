@@ -26,7 +26,7 @@ class PartialWriter final : public ChunkWriter {
   std::uint64_t chunk_end_;
   Xxh3Stream checksum_;
   base::Clock::Monotonic looked_at_{};  // for others' wishes
-  bool broken_ = false;  // bytes and checksum no longer belong together
+  bool broken_ = false;                 // bytes and checksum no longer belong together
 };
 
 }  // namespace castool::cas

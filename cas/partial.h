@@ -45,8 +45,8 @@ enum class Preallocate { kNo, kYes };
 class ChunkWriter {
  public:
   virtual ~ChunkWriter() = default;
-  // Where the next byte belongs, and the end of the run, which comes nearer when append() gives back
-  // chunks that somebody waits for (Partial::want).
+  // Where the next byte belongs, and the end of the run, which comes nearer when append() gives
+  // back chunks that somebody waits for (Partial::want).
   [[nodiscard]] virtual std::uint64_t next_offset() const = 0;
   [[nodiscard]] virtual std::uint64_t end_offset() const = 0;
   // Appends bytes; each chunk that fills up is recorded as present. Never past end_offset().
@@ -66,8 +66,8 @@ class Partial {
   [[nodiscard]] virtual base::Result<std::unique_ptr<ChunkWriter>> claim(
       std::uint64_t from, std::uint64_t max_bytes, const base::ByteRange& within) = 0;
 
-  // Somebody waits for these chunks: whoever fills a run that reaches them later than its next chunk
-  // gives them back, in any process, within 50 ms while bytes arrive. Until unwant(). A hint.
+  // Somebody waits for these chunks: whoever fills a run that reaches them later than its next
+  // chunk gives them back, in any process, within 50 ms while bytes arrive. Until unwant(). A hint.
   virtual void want(const base::ByteRange& range) = 0;
   virtual void unwant(const base::ByteRange& range) = 0;
 

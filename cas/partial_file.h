@@ -146,9 +146,9 @@ class PartialFile final : public Partial {
 
   mutable base::Mutex mutex_;
   ChunkMap map_ CASTOOL_GUARDED_BY(mutex_);
-  std::vector<bool> synced_ CASTOOL_GUARDED_BY(mutex_);  // covered by a sync of ours
+  std::vector<bool> synced_ CASTOOL_GUARDED_BY(mutex_);        // covered by a sync of ours
   std::set<std::uint64_t> wanted_ CASTOOL_GUARDED_BY(mutex_);  // chunks that readers here wait for
-  base::UniqueFd writing_ CASTOOL_GUARDED_BY(mutex_);    // owns write_fd_
+  base::UniqueFd writing_ CASTOOL_GUARDED_BY(mutex_);          // owns write_fd_
   std::optional<base::Error> failed_ CASTOOL_GUARDED_BY(mutex_);
 
   bool name_synced_ = false;  // of whoever calls sync_chunks(), one after the other

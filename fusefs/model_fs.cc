@@ -192,12 +192,12 @@ struct stat ModelFs::stat_of(const Node& node) const {
   return attr;
 }
 
-void ModelFs::open(NodeId id, int flags, OpenFiles::OpenDone done) {
+void ModelFs::open(NodeId id, int flags, const OpenFiles::OpenDone& done) {
   const auto node = resolve(id);
   if (!node) return done(node.error());
   if ((*node)->is_directory()) return done(Errno{EISDIR});
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) return done(Errno{EROFS});
-  files_.open(id, *node, std::move(done));
+  files_.open(id, *node, done);
 }
 
 Answer<ModelFs::OpenedDirectory> ModelFs::opendir(NodeId id) {

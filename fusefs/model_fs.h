@@ -80,7 +80,7 @@ class ModelFs {
   [[nodiscard]] struct stat stat_of(const Node& node) const;
 
   // EROFS for every mode but reading, else OpenFiles::open().
-  void open(NodeId id, int flags, OpenFiles::OpenDone done);
+  void open(NodeId id, int flags, const OpenFiles::OpenDone& done);
   void release(NodeId id) { files_.release(id); }
   // Reading what is open.
   [[nodiscard]] OpenFiles& files() { return files_; }

@@ -56,7 +56,7 @@ OpenFiles::Joined OpenFiles::join(NodeId id, const OpenDone& done, OpenedFile& o
   return entry.opening.size() == 1 ? Joined::kFirst : Joined::kWaits;
 }
 
-void OpenFiles::open(NodeId id, const NodePtr& file, OpenDone done) {
+void OpenFiles::open(NodeId id, const NodePtr& file, const OpenDone& done) {
   if (nodes_.poisoned(id)) {
     const bool other = nodes_.node_for(ino_of(id), KnownNodes::Bytes::kFilling) != id;
     return done(Errno{other ? ESTALE : EIO});

@@ -74,7 +74,7 @@ class OpenFiles {
 
   // Each success is released once. ESTALE: the file has to be looked up again, since its node is
   // poisoned, or native and the blob is not fit for that any more.
-  void open(NodeId id, const NodePtr& file, OpenDone done);
+  void open(NodeId id, const NodePtr& file, const OpenDone& done);
   void release(NodeId id);
 
   Answer<std::variant<Slice, Later>> read(NodeId id, std::uint64_t offset, std::size_t size);

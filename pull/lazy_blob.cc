@@ -69,7 +69,7 @@ bool LazyBlob::follow(const base::ByteRange& range) {
   return true;
 }
 
-LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, Done done) {
+LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, const Done& done) {
   const auto now = partial();
   const auto sums = now->checksums(range);
   std::optional<Status> answer;
@@ -80,7 +80,7 @@ LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, Done done) {
     answer = answer_now(range, sums);
     news = follow(range);
     if (!answer) {
-      ticket = waiters_.add_read(range, std::move(done));
+      ticket = waiters_.add_read(range, done);
       parts_.gate.begin_waiting();
       start_demand = parts_.options.verify == Verify::kLazy && wants_start(Work::kDemand);
     }

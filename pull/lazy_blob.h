@@ -95,7 +95,7 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   [[nodiscard]] std::uint64_t bytes_present() { return partial()->bytes_present(); }
 
   // As fusefs::FillingBlob says.
-  [[nodiscard]] Ticket want(const base::ByteRange& range, Done done);
+  [[nodiscard]] Ticket want(const base::ByteRange& range, const Done& done);
   [[nodiscard]] Ticket settled(Done done);
   void cancel(Ticket ticket);
 

@@ -49,7 +49,7 @@ OnDemandPulls::~OnDemandPulls() {
   }
 }
 
-void OnDemandPulls::find(const manifest::Source& source, Done done) {
+void OnDemandPulls::find(const manifest::Source& source, const Done& done) {
   const std::string name = manifest::source_text(source);
   std::optional<Error> refused;
   {
@@ -60,13 +60,13 @@ void OnDemandPulls::find(const manifest::Source& source, Done done) {
     } else if (ended_) {
       refused = cancelled_error();
     } else if (const auto known = wanted_.find(name); known != wanted_.end()) {
-      known->second.waiting.push_back(std::move(done));
+      known->second.waiting.push_back(done);
     } else if (wanted_.size() >= kMostWaiting) {
       refused = base::make_error(Code::kBusy, "too many models are looked for at once");
     } else {
       Wanted& wanted = wanted_[name];
       wanted.source = source;
-      wanted.waiting.push_back(std::move(done));
+      wanted.waiting.push_back(done);
       queue_.push_back(name);
       if (idle_ < queue_.size() && workers_.size() < kWorkers)
         workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });

@@ -41,7 +41,7 @@ class OnDemandPulls {
   OnDemandPulls& operator=(const OnDemandPulls&) = delete;
 
   // ok: its ref is there. kNotFound, kUnauthorized, ...: as pulling it says.
-  void find(const manifest::Source& source, Done done) CASTOOL_EXCLUDES(mutex_);
+  void find(const manifest::Source& source, const Done& done) CASTOOL_EXCLUDES(mutex_);
 
  private:
   struct Miss {

@@ -22,7 +22,7 @@ class Filling final : public fusefs::FillingBlob {
 
   [[nodiscard]] int fd() const override { return reader_->blob().fd(); }
   [[nodiscard]] Ticket want(const base::ByteRange& range, Done done) override {
-    return reader_->blob().want(range, std::move(done));
+    return reader_->blob().want(range, done);
   }
   [[nodiscard]] Ticket settled(Done done) override {
     return reader_->blob().settled(std::move(done));

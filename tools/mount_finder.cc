@@ -29,7 +29,7 @@ MountFinder::MountFinder(cas::Store& store, cas::RefStore& refs, const pull::Ori
              clock) {}
 
 void MountFinder::find(const manifest::Source& source, Done done) {
-  pulls_.find(source, std::move(done));
+  pulls_.find(source, done);
 }
 
 base::Status MountFinder::pull(const manifest::Source& source, std::stop_token stop) {
