@@ -28,9 +28,7 @@ MountFinder::MountFinder(cas::Store& store, cas::RefStore& refs, const pull::Ori
                     std::stop_token stop) { return pull(source, std::move(stop)); },
              clock) {}
 
-void MountFinder::find(const manifest::Source& source, Done done) {
-  pulls_.find(source, done);
-}
+void MountFinder::find(const manifest::Source& source, Done done) { pulls_.find(source, done); }
 
 base::Status MountFinder::pull(const manifest::Source& source, std::stop_token stop) {
   pull::Network& network = networks_.of(endpoint_of(source, origins_));
