@@ -45,7 +45,7 @@ class RangeTransfer final : public ResponseListener {
  public:
   // Writes are gathered to this size: libcurl delivers 16 KiB, and a write for each costs a quarter
   // of the speed. Larger ones take their page cache in blocks of 128 KiB and more, which a virtual
-  // machine has given back to its host by then: docs/performance.md has what that cost.
+  // machine has given back to its host by then: decision 009 has what that cost.
   static constexpr std::size_t kGatherBytes = 64 * 1024;
 
   // What a request asks for.
