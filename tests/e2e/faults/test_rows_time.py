@@ -95,7 +95,8 @@ def test_row_59_link_down_for_ten_minutes(case):
     case.hub.stop()
     down_since = time.monotonic()
     # Nothing tells when the link would have come back, but time.
-    harness.wait_until(lambda: time.monotonic() - down_since >= 600 * case.scale)
+    harness.wait_until(lambda: time.monotonic() - down_since >= 600 * case.scale,
+                       600 * case.scale + 20, "the end of the outage")
     assert pull.process.poll() is None, pull.process.stderr.read()
     case.hub.start(*ports)
     if not case.at_hub:
