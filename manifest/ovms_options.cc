@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "manifest/json_value.h"
@@ -15,15 +17,16 @@ namespace {
 using nlohmann::ordered_json;
 
 // Options that every task takes, whether they show in the graph or only steer the pull.
-constexpr std::array<std::string_view, 16> kSharedOptions{"cache_dir",
+constexpr std::array<std::string_view, 17> kSharedOptions{"cache_dir",
                                                           "config_path",
                                                           "extra_quantization_params",
                                                           "gguf_filename",
                                                           "model_name",
                                                           "model_path",
                                                           "model_type",
-                                                          "overwrite_models",
                                                           "model_repository_path",
+                                                          "overwrite_models",
+                                                          "ovms-version",
                                                           "plugin_config",
                                                           "source_loras",
                                                           "source_model",
@@ -165,14 +168,46 @@ base::Result<std::optional<std::string>> word_option(const OvmsOptions& options,
   return text;
 }
 
-base::Result<std::optional<std::string>> checked_device(const OvmsOptions& options) {
-  auto device = option(options, "target_device");
-  if (!device || device->empty()) return std::optional<std::string>();
-  if (!is_device(*device)) {
-    return bad_option("target_device", *device,
-                      "supported devices: CPU, GPU, NPU, GPU.<number>, AUTO..., HETERO...");
+base::Result<std::optional<std::string>> float_option(const OvmsOptions& options,
+                                                      std::string_view name) {
+  const auto text = option(options, name);
+  if (!text) return std::optional<std::string>();
+  float value = 0;
+  const char* const end = text->data() + text->size();
+  const auto [stop, error] = std::from_chars(text->data(), end, value);
+  if (error != std::errc() || stop != end || !std::isfinite(value)) {
+    return bad_option(name, *text, "a number such as 7.5");
   }
-  return device;
+  return std::optional(fmt::format("{}", value));
+}
+
+base::Result<OvmsVersion> ovms_version(const OvmsOptions& options) {
+  const auto text = option(options, "ovms-version");
+  if (!text || text->empty()) return OvmsVersion{};
+  OvmsVersion version;
+  const char* const end = text->data() + text->size();
+  const auto year = std::from_chars(text->data(), end, version.year);
+  const bool dot = year.ec == std::errc() && year.ptr != end && *year.ptr == '.';
+  const auto release = dot ? std::from_chars(year.ptr + 1, end, version.release) : year;
+  const bool whole = release.ptr == end || *release.ptr == '.';
+  if (!dot || release.ec != std::errc() || !whole || version.year < 2018 || version.release < 0) {
+    return bad_option("ovms-version", *text, "a release such as 2026.3");
+  }
+  return version;
+}
+
+std::optional<std::string> device_option(const OvmsOptions& options, OvmsVersion version) {
+  auto device = option(options, "target_device");
+  if (device && !device->empty()) return device;
+  if (version < kOvmsChoosesDevice) return "CPU";
+  return std::nullopt;
+}
+
+base::Status check_device(const OvmsOptions& options) {
+  const auto device = option(options, "target_device");
+  if (!device || device->empty() || is_device(*device)) return base::ok();
+  return bad_option("target_device", *device,
+                    "supported devices: CPU, GPU, NPU, GPU.<number>, AUTO..., HETERO...");
 }
 
 base::Result<std::string> plugin_config(const OvmsOptions& options,

@@ -15,6 +15,20 @@ namespace castool::manifest {
 
 using OvmsOptions = std::map<std::string, std::string>;
 
+// A release of OVMS, as far as the form of graphs depends on it.
+struct OvmsVersion {
+  int year = 2026;
+  int release = 3;
+  friend auto operator<=>(const OvmsVersion&, const OvmsVersion&) = default;
+};
+// First releases of: the line that sizes the queue of graphs; the packet of execution contexts of
+// language models, and leaving the device to OVMS when none was given (CPU was written before).
+inline constexpr OvmsVersion kOvmsQueueLine{2026, 2};
+inline constexpr OvmsVersion kOvmsExecutionContexts{2026, 3};
+inline constexpr OvmsVersion kOvmsChoosesDevice{2026, 3};
+// Of option "ovms-version": YEAR.RELEASE[.anything]; 2026.3 when it is absent.
+[[nodiscard]] base::Result<OvmsVersion> ovms_version(const OvmsOptions& options);
+
 // kUsage naming option and value, in OVMS's form: "option: VALUE is not allowed (...)".
 [[nodiscard]] base::Error bad_option(std::string_view option, std::string_view value,
                                      std::string_view rule);
@@ -32,8 +46,16 @@ using OvmsOptions = std::map<std::string, std::string>;
 [[nodiscard]] base::Result<std::optional<std::string>> word_option(
     const OvmsOptions& options, std::string_view name, std::span<const std::string_view> allowed);
 
-// CPU, GPU, NPU, AUTO, GPU.<digits>, or what begins with HETERO or AUTO; nothing when empty.
-[[nodiscard]] base::Result<std::optional<std::string>> checked_device(const OvmsOptions& options);
+// A decimal number, as a float prints shortest.
+[[nodiscard]] base::Result<std::optional<std::string>> float_option(const OvmsOptions& options,
+                                                                    std::string_view name);
+
+// --target_device; what the release writes for none when it is absent or empty.
+[[nodiscard]] std::optional<std::string> device_option(const OvmsOptions& options,
+                                                       OvmsVersion version);
+// CPU, GPU, NPU, AUTO, GPU.<digits>, or what begins with HETERO or AUTO, as text generation checks
+// it; other tasks take any text.
+[[nodiscard]] base::Status check_device(const OvmsOptions& options);
 
 // Members that a task adds to the plug-in configuration.
 struct PluginAdditions {

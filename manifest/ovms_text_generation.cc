@@ -65,7 +65,7 @@ base::Status read_numbers(const OvmsOptions& options, LlmOptions& llm) {
 }
 
 base::Status read_words(const OvmsOptions& options, LlmOptions& llm) {
-  CASTOOL_ASSIGN(llm.device, checked_device(options));
+  CASTOOL_RETURN_IF_ERROR(check_device(options));
   CASTOOL_ASSIGN(const auto prefix, word_option(options, "enable_prefix_caching", kBooleans));
   llm.enable_prefix_caching = prefix.value_or(llm.enable_prefix_caching);
   CASTOOL_ASSIGN(llm.pipeline_type, word_option(options, "pipeline_type", kPipelines));
@@ -117,51 +117,44 @@ void write_options(const LlmOptions& llm, std::string_view models_path, PbtxtWri
   out.close();
 }
 
-void write_stream_handler(PbtxtWriter& out) {
-  out.open("input_stream_handler");
-  out.text("input_stream_handler", "SyncSetInputStreamHandler");
-  out.open("options");
-  out.open("[mediapipe.SyncSetInputStreamHandlerOptions.ext]");
-  out.open("sync_set");
-  out.text("tag_index", "LOOPBACK:0");
-  out.close();
-  out.close();
-  out.close();
-  out.close();
+// A GGUF is named itself: the directory may hold several.
+std::string models_path(const GraphInput& input) {
+  const auto gguf = option(input.options, "gguf_filename");
+  if (!gguf || gguf->empty() || input.models_path != "./") return std::string(input.models_path);
+  return "./" + *gguf;
 }
 
-void write_node(const LlmOptions& llm, std::string_view models_path, PbtxtWriter& out) {
+void write_node(const LlmOptions& llm, const GraphInput& input, PbtxtWriter& out) {
   out.open("node:");
   out.text("name", "LLMExecutor");
   out.text("calculator", "HttpLLMCalculator");
   out.text("input_stream", "LOOPBACK:loopback");
   out.text("input_stream", "HTTP_REQUEST_PAYLOAD:input");
   out.text("input_side_packet", "LLM_NODE_RESOURCES:llm");
-  out.text("input_side_packet", "LLM_NODE_EXECUTION_CONTEXTS:llm_ctx");
+  if (input.version >= kOvmsExecutionContexts) {
+    out.text("input_side_packet", "LLM_NODE_EXECUTION_CONTEXTS:llm_ctx");
+  }
   out.text("output_stream", "LOOPBACK:loopback");
   out.text("output_stream", "HTTP_RESPONSE_PAYLOAD:output");
-  out.open("input_stream_info:");
-  out.text("tag_index", "LOOPBACK:0");
-  out.literal("back_edge", "true");
-  out.close();
-  write_options(llm, models_path, out);
-  write_stream_handler(out);
+  write_loopback_mark(out);
+  write_options(llm, models_path(input), out);
+  write_loopback_handler(out);
   out.close();
 }
 
 }  // namespace
 
-base::Result<std::string> text_generation_graph(const OvmsOptions& options,
-                                                std::string_view models_path) {
-  CASTOOL_RETURN_IF_ERROR(check_option_names("text_generation", options, kOptions));
+base::Result<std::string> text_generation_graph(const GraphInput& input) {
+  CASTOOL_RETURN_IF_ERROR(check_option_names("text_generation", input.options, kOptions));
   LlmOptions llm;
-  CASTOOL_RETURN_IF_ERROR(read_numbers(options, llm));
-  CASTOOL_RETURN_IF_ERROR(read_words(options, llm));
-  CASTOOL_RETURN_IF_ERROR(read_plugin_config(options, llm));
+  llm.device = device_option(input.options, input.version);
+  CASTOOL_RETURN_IF_ERROR(read_numbers(input.options, llm));
+  CASTOOL_RETURN_IF_ERROR(read_words(input.options, llm));
+  CASTOOL_RETURN_IF_ERROR(read_plugin_config(input.options, llm));
   PbtxtWriter out;
   out.text("input_stream", "HTTP_REQUEST_PAYLOAD:input");
   out.text("output_stream", "HTTP_RESPONSE_PAYLOAD:output");
-  write_node(llm, models_path, out);
+  write_node(llm, input, out);
   return out.take();
 }
 

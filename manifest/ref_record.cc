@@ -6,6 +6,7 @@
 
 #include "manifest/json_value.h"
 #include "manifest/manifest.h"
+#include "manifest/path_rules.h"
 #include "manifest/printable.h"
 #include "manifest/source.h"
 
@@ -80,6 +81,46 @@ base::Status read_serving(const JsonFields& fields, RefRecord& record) {
   return base::ok();
 }
 
+base::Result<Attachment> read_attachment(const JsonValue& value) {
+  const JsonFields fields(value, kWhat);
+  Attachment attachment;
+  CASTOOL_ASSIGN(attachment.path, fields.string("path"));
+  if (const auto path = check_path(attachment.path); !path) {
+    return fields.error("path", path.error().message);
+  }
+  CASTOOL_ASSIGN(attachment.source, fields.string_or("source", ""));
+  CASTOOL_ASSIGN(attachment.origin, fields.string_or("origin", ""));
+  CASTOOL_ASSIGN(attachment.revision, fields.string_or("revision", ""));
+  CASTOOL_ASSIGN(const std::string digest, fields.string("manifest"));
+  CASTOOL_ASSIGN(attachment.manifest, base::Digest::parse(digest));
+  CASTOOL_ASSIGN(attachment.bytes, fields.size_or("bytes", 0));
+  return attachment;
+}
+
+base::Status read_attachments(const JsonValue& root, RefRecord& record) {
+  if (root.find("attachments") == nullptr) return base::ok();
+  CASTOOL_ASSIGN(const JsonValue::Array* list, JsonFields(root, kWhat).array("attachments"));
+  for (const JsonValue& value : *list) {
+    CASTOOL_ASSIGN(auto attachment, read_attachment(value));
+    record.attachments.push_back(std::move(attachment));
+  }
+  return base::ok();
+}
+
+std::string print_attachments(const std::vector<Attachment>& attachments) {
+  std::string out = "[";
+  for (const Attachment& attachment : attachments) {
+    if (out.size() > 1) out += ',';
+    out += "{\"path\":" + json_quote(attachment.path);
+    out += ",\"source\":" + json_quote(attachment.source);
+    out += ",\"origin\":" + json_quote(attachment.origin);
+    out += ",\"revision\":" + json_quote(attachment.revision);
+    out += ",\"manifest\":" + json_quote(attachment.manifest.text());
+    out += ",\"bytes\":" + std::to_string(attachment.bytes) + "}";
+  }
+  return out + "]";
+}
+
 std::string print_options(const std::map<std::string, std::string>& options) {
   std::string out = "{";
   for (const auto& [name, value] : options) {
@@ -129,6 +170,7 @@ std::string print_ref_record(const RefRecord& record) {
   member("served_name", json_quote(record.served_name));
   member("task", json_quote(record.task));
   member("options", print_options(record.options));
+  if (!record.attachments.empty()) member("attachments", print_attachments(record.attachments));
   return out + "}\n";
 }
 
@@ -142,6 +184,7 @@ base::Result<RefRecord> parse_ref_record(std::string_view json) {
   CASTOOL_RETURN_IF_ERROR(read_names(fields, record));
   CASTOOL_RETURN_IF_ERROR(read_figures(fields, record));
   CASTOOL_RETURN_IF_ERROR(read_serving(fields, record));
+  CASTOOL_RETURN_IF_ERROR(read_attachments(root, record));
   return record;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/result.h"
@@ -15,6 +16,21 @@ namespace castool::manifest {
 
 enum class ModelKind { kHub, kOllama };
 enum class RefState { kAbsent, kPartial, kComplete, kDamaged };
+
+// Another repository inside this model's directory: the draft model or a LoRA adapter that options
+// of OVMS name. It has a Hub manifest of its own, over blobs that are all in the store before the
+// record says so. A view shows each of its files at <model's directory>/<path>/<the file's path>,
+// where a file of the model itself gives way; gc keeps the manifest and its blobs as it does the
+// model's own.
+struct Attachment {
+  std::string path;    // "org-draft", "loras/org/repo", "loras/<alias>"; check_path() holds
+  std::string source;  // source_text(), or the address of a single file
+  std::string origin;  // as RefRecord::origin: whose blobs these are
+  std::string revision;
+  base::Digest manifest;
+  std::uint64_t bytes = 0;  // of distinct blobs; not in RefRecord::bytes
+  friend bool operator==(const Attachment&, const Attachment&) = default;
+};
 
 struct RefRecord {
   std::string name;      // the ref's own name
@@ -35,6 +51,7 @@ struct RefRecord {
   std::string served_name;                     // --model_name, or empty
   std::string task;                            // OVMS task, or empty: no graph
   std::map<std::string, std::string> options;  // OVMS options by their own names
+  std::vector<Attachment> attachments;         // in the order of their paths, each path once
 };
 
 [[nodiscard]] std::string print_ref_record(const RefRecord& record);

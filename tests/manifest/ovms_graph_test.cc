@@ -63,17 +63,16 @@ TEST(OvmsGraph, MeansWhatOvmsWrites) {
     const auto arguments = row["args"].get<std::vector<std::string>>();
     const auto task = std::ranges::find(arguments, "--task");
     ASSERT_NE(task, arguments.end());
-    if (*(task + 1) != "text_generation") continue;
     Options options;
     for (std::size_t i = 1; i + 1 < arguments.size(); i += 2) {
       options[arguments[i].substr(2)] = arguments[i + 1];
     }
-    const auto gguf = options.find("gguf_filename");
-    const std::string path = gguf == options.end() ? "./" : "./" + gguf->second;
-    EXPECT_EQ(sorted(read_pbtxt(graph(options, path))), sorted(row["graph"])) << row["case"];
+    const auto text = ovms_graph(*(task + 1), options, "./");
+    ASSERT_TRUE(text) << row["case"] << text.error().text();
+    EXPECT_EQ(sorted(read_pbtxt(*text)), sorted(row["graph"])) << row["case"];
     ++compared;
   }
-  EXPECT_EQ(compared, 5);
+  EXPECT_EQ(compared, 16);
 }
 
 TEST(OvmsGraph, BeginsWithTheDirectiveForTheQueue) {
@@ -203,12 +202,123 @@ TEST(OvmsGraph, RefusalsNameOptionAndValue) {
 }
 
 TEST(OvmsGraph, OtherTasksAreNotSupported) {
-  for (const std::string task : {"", "embeddings", "bad_task"}) {
+  for (const std::string task : {"", "translation", "bad_task"}) {
     const auto text = ovms_graph(task, {}, "./");
     ASSERT_FALSE(text);
     EXPECT_EQ(text.error().code, base::Code::kUnsupported);
     EXPECT_THAT(text.error().text(), HasSubstr("\"" + task + "\""));
+    EXPECT_EQ(check_ovms_task(task).error().code, base::Code::kUsage);
   }
+  EXPECT_TRUE(check_ovms_task("image_generation"));
+}
+
+// Everything between the outermost braces of the message called `name`, wherever it is.
+json member(const json& message, const std::string& name) {
+  for (const json& field : message) {
+    if (field[0] == name) return field[1];
+    if (field[1].is_array()) {
+      if (json found = member(field[1], name); !found.is_null()) return found;
+    }
+  }
+  return {};
+}
+
+json task_options(const std::string& task, const Options& options) {
+  const auto text = ovms_graph(task, options, "./");
+  EXPECT_TRUE(text) << text.error().text();
+  return member(read_pbtxt(text.value_or("")), "node_options")[0][1];
+}
+
+TEST(OvmsGraph, ImageGenerationWritesEveryOption) {
+  const json options = task_options(
+      "image_generation",
+      {{"target_device", "GPU"},
+       {"resolution", "512x512 1024x1024"},
+       {"num_images_per_prompt", "2"},
+       {"guidance_scale", "8.2"},
+       {"max_resolution", "2048x2048"},
+       {"default_resolution", "64x32"},
+       {"max_num_images_per_prompt", "4"},
+       {"default_num_inference_steps", "10"},
+       {"max_num_inference_steps", "50"},
+       {"num_streams", "2"},
+       {"plugin_config", "{\"A\":1}"},
+       {"source_loras", "a=org/r@f.safetensors:0.5,b=org/s@g.safetensors,mix=@a:0.7+@b"}});
+  EXPECT_EQ(member(options, "device"), "GPU");
+  EXPECT_EQ(member(options, "resolution"), "512x512 1024x1024");
+  EXPECT_EQ(member(options, "num_images_per_prompt"), literal("2"));
+  EXPECT_EQ(member(options, "guidance_scale"), literal("8.2"));
+  EXPECT_EQ(member(options, "max_resolution"), "2048x2048");
+  EXPECT_EQ(member(options, "default_resolution"), "64x32");
+  EXPECT_EQ(member(options, "max_num_images_per_prompt"), literal("4"));
+  EXPECT_EQ(member(options, "default_num_inference_steps"), literal("10"));
+  EXPECT_EQ(member(options, "max_num_inference_steps"), literal("50"));
+  EXPECT_EQ(member(options, "plugin_config"), R"({"A":1,"NUM_STREAMS":"2"})");
+  EXPECT_EQ(member(options, "composite_lora_adapters").dump(),
+            R"([["alias","mix"],["components",[["adapter_alias","a"],["alpha",{"lit":"0.7"}]]],)"
+            R"(["components",[["adapter_alias","b"]]]])");
+}
+
+TEST(OvmsGraph, OlderReleasesGetTheirOwnForm) {
+  const auto at = [](const std::string& release) {
+    return ovms_graph("text_generation", {{"ovms-version", release}}, "./").value();
+  };
+  EXPECT_THAT(at("2026.1"), Not(HasSubstr("QUEUE_MAX_SIZE")));
+  EXPECT_THAT(at("2025.4"), Not(HasSubstr("QUEUE_MAX_SIZE")));
+  EXPECT_THAT(at("2026.2"), HasSubstr("QUEUE_MAX_SIZE"));
+  EXPECT_THAT(at("2026.2.1"), Not(HasSubstr("LLM_NODE_EXECUTION_CONTEXTS")));
+  EXPECT_THAT(at("2026.2"), HasSubstr("device: \"CPU\""));
+  EXPECT_THAT(at("2026.3"), HasSubstr("LLM_NODE_EXECUTION_CONTEXTS"));
+  EXPECT_THAT(at("2026.3"), Not(HasSubstr("device:")));
+  EXPECT_EQ(at("2027.0").substr(at("2027.0").find('\n')), at("").substr(at("").find('\n')));
+  for (const std::string task : {"embeddings", "rerank", "text2speech", "speech2text"}) {
+    EXPECT_EQ(member(task_options(task, {{"ovms-version", "2026.2"}}), "target_device"), "CPU");
+    EXPECT_EQ(member(task_options(task, {{"target_device", "weird"}}), "target_device"), "weird");
+  }
+}
+
+TEST(OvmsGraph, ConfiguredInPlaceNamesTheDirectoryItself) {
+  const auto text = ovms_graph("text_generation", {{"gguf_filename", "x.gguf"}}, ".");
+  EXPECT_EQ(member(read_pbtxt(text.value()), "models_path"), ".");
+}
+
+TEST(OvmsGraph, OtherTasksCheckTheirOptions) {
+  struct Row {
+    std::string task;
+    Options options;
+    base::Code code;
+    std::string words;
+  };
+  const std::vector<Row> rows{
+      {"embeddings", {{"pooling", "SUM"}}, base::Code::kUsage, "SUM"},
+      {"embeddings", {{"normalize", "yes"}}, base::Code::kUsage, "normalize"},
+      {"embeddings", {{"max_num_seqs", "1"}}, base::Code::kUsage, "--max_num_seqs"},
+      {"rerank", {{"max_allowed_chunks", "-1"}}, base::Code::kUsage, "max_allowed_chunks"},
+      {"image_generation", {{"num_streams", "0"}}, base::Code::kUsage, "num_streams"},
+      {"image_generation", {{"max_resolution", "512"}}, base::Code::kUsage, "max_resolution"},
+      {"image_generation", {{"default_resolution", "x"}}, base::Code::kUsage, "default_resolution"},
+      {"image_generation", {{"guidance_scale", "much"}}, base::Code::kUsage, "guidance_scale"},
+      {"image_generation", {{"guidance_scale", "inf"}}, base::Code::kUsage, "guidance_scale"},
+      {"image_generation",
+       {{"target_device", "NPU"}, {"source_loras", "a=o/r@f.safetensors,b=o/s@g.safetensors"}},
+       base::Code::kUsage,
+       "composite"},
+      {"speech2text", {{"num_streams", "x"}}, base::Code::kUsage, "num_streams"},
+      {"rerank", {{"ovms-version", "new"}}, base::Code::kUsage, "ovms-version"},
+      {"embeddings",
+       {{"num_streams", "2"}, {"plugin_config", "{\"NUM_STREAMS\":1}"}},
+       base::Code::kUnsupported,
+       "Doubled NUM_STREAMS"},
+  };
+  for (const Row& row : rows) {
+    const auto text = ovms_graph(row.task, row.options, "./");
+    ASSERT_FALSE(text) << row.words;
+    EXPECT_EQ(text.error().code, row.code) << text.error().text();
+    EXPECT_THAT(text.error().text(), HasSubstr(row.words));
+  }
+  EXPECT_EQ(
+      member(task_options("rerank", {{"plugin_config", "{\"NUM_STREAMS\":4}"}}), "plugin_config"),
+      R"({"NUM_STREAMS":4})");
 }
 
 }  // namespace

@@ -95,6 +95,22 @@ TEST(RefRecord, TakesEveryKindOfName) {
   }
 }
 
+TEST(RefRecord, KeepsAttachments) {
+  RefRecord record = sample();
+  const Attachment draft{
+      "acme-draft",         "hf://acme/draft@main", "https://huggingface.co acme/draft",
+      std::string(40, 'd'), record.manifest,        7};
+  record.attachments = {draft, draft};
+  record.attachments[1].path = "loras/org/repo";
+  const auto again = parse_ref_record(print_ref_record(record));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->attachments, record.attachments);
+  record.attachments[0].path = "../up";
+  EXPECT_FALSE(parse_ref_record(print_ref_record(record)));
+  EXPECT_FALSE(parse_ref_record(least("a", R"(,"attachments":{})")));
+  EXPECT_FALSE(parse_ref_record(least("a", R"(,"attachments":[{"path":"x"}])")));
+}
+
 TEST(RefState, HasTheWordsOfTheCommandLine) {
   EXPECT_EQ(word(RefState::kAbsent), "absent");
   EXPECT_EQ(word(RefState::kPartial), "partial");
