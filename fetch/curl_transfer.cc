@@ -1,7 +1,12 @@
 #include "fetch/curl_transfer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -81,15 +86,38 @@ bool is_framing(const std::string& name) {
          curl_strequal(name.c_str(), "Content-Range") != 0;
 }
 
+std::string with_port(std::string_view numeric, int port) {
+  return std::string(numeric) + " " + std::to_string(port);
+}
+
+// What libcurl is about to connect to; without a port when it is of a family that has none.
+PeerAddress peer_of(const curl_sockaddr& address) {
+  PeerAddress peer{address.family, {}};
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address.family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address.addr, sizeof(v4));
+    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    peer.numeric = with_port(text.data(), ntohs(v4.sin_port));
+  } else if (address.family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address.addr, std::min<std::size_t>(address.addrlen, sizeof(v6)));
+    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    peer.numeric = with_port(text.data(), ntohs(v6.sin6_port));
+  }
+  return peer;
+}
+
 }  // namespace
 
 CurlTransfer::CurlTransfer(TransferId id, HttpRequest request,
                            std::shared_ptr<ResponseListener> listener, const CurlConfig& config,
-                           Proxied proxied, Clock& clock)
+                           Proxied proxied, DeadAddresses& dead, Clock& clock)
     : id_(id),
       request_(std::move(request)),
       listener_(std::move(listener)),
       proxied_(proxied),
+      dead_(dead),
       clock_(clock),
       handle_(curl_easy_init()),
       last_activity_(clock.now()) {
@@ -134,6 +162,8 @@ void CurlTransfer::configure(const CurlConfig& config) {
   curl_easy_setopt(handle_, CURLOPT_WRITEDATA, this);
   curl_easy_setopt(handle_, CURLOPT_PREREQFUNCTION, &CurlTransfer::on_ready_to_send);
   curl_easy_setopt(handle_, CURLOPT_PREREQDATA, this);
+  curl_easy_setopt(handle_, CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::on_open_socket);
+  curl_easy_setopt(handle_, CURLOPT_OPENSOCKETDATA, this);
 }
 
 void CurlTransfer::configure_request() {
@@ -174,8 +204,22 @@ std::optional<Clock::Monotonic> CurlTransfer::stall_deadline() const {
   return last_activity_ + clock_.scaled(request_.stall_timeout);
 }
 
+bool CurlTransfer::takes_back_addresses(int curl_code) {
+  if (curl_code == CURLE_OK || left_out_.empty() || !tried_.empty()) return false;
+  for (const std::string& address : left_out_) dead_.forget(address);
+  left_out_.clear();
+  touch();
+  return true;
+}
+
+void CurlTransfer::learn(ConnectOutcome outcome, const PeerAddress& connected) {
+  for (const std::string& address : unanswered(tried_, outcome, connected)) dead_.add(address);
+  tried_.clear();
+}
+
 void CurlTransfer::finish_with_code(int curl_code) {
   const auto code = static_cast<CURLcode>(curl_code);
+  if (code == CURLE_OPERATION_TIMEDOUT) learn(ConnectOutcome::kTimedOut, {});
   const std::string why = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
   long connect_status = 0;
   curl_easy_getinfo(handle_, CURLINFO_HTTP_CONNECTCODE, &connect_status);
@@ -233,15 +277,36 @@ std::size_t CurlTransfer::on_body_bytes(char* data, std::size_t size, std::size_
 }
 
 // Called when the connection stands and before the request is written, reused or not.
-int CurlTransfer::on_ready_to_send(void* self, char* peer, char* /*local*/, int /*peer_port*/,
+int CurlTransfer::on_ready_to_send(void* self, char* peer, char* /*local*/, int peer_port,
                                    int /*local_port*/) noexcept {
   auto& transfer = *static_cast<CurlTransfer*>(self);
+  const std::string_view numeric = peer == nullptr ? std::string_view() : peer;
+  try {
+    const int family = numeric.find(':') == std::string_view::npos ? AF_INET : AF_INET6;
+    transfer.learn(ConnectOutcome::kConnected, {family, with_port(numeric, peer_port)});
+  } catch (const std::exception&) {  // out of memory: nothing is learnt
+  }
   if (transfer.request_.reach == Reach::kAnywhere || transfer.proxied_ == Proxied::kMaybe) {
     return CURL_PREREQFUNC_OK;
   }
-  if (peer != nullptr && scope_of_address(peer) == AddressScope::kPublic) return CURL_PREREQFUNC_OK;
+  if (scope_of_address(numeric) == AddressScope::kPublic) return CURL_PREREQFUNC_OK;
   transfer.ended_by_us_ = TransferEnd::kForbidden;
   return CURL_PREREQFUNC_ABORT;
+}
+
+int CurlTransfer::on_open_socket(void* self, int /*purpose*/, curl_sockaddr* address) noexcept {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  try {
+    PeerAddress peer = peer_of(*address);
+    if (transfer.dead_.contains(peer.numeric)) {
+      transfer.left_out_.push_back(std::move(peer.numeric));
+      return CURL_SOCKET_BAD;  // libcurl goes on with the next address
+    }
+    transfer.tried_.push_back(std::move(peer));
+  } catch (const std::exception&) {  // out of memory
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 bool CurlTransfer::take_header_line(std::string_view line) {

@@ -10,12 +10,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "fetch/curl_transport.h"
+#include "fetch/dead_addresses.h"
 #include "fetch/http.h"
 
 struct curl_slist;
+struct curl_sockaddr;
 
 namespace castool::fetch {
 
@@ -27,7 +30,7 @@ class CurlTransfer {
   static constexpr std::size_t kMaxHeadBytes = 64 * 1024;
 
   CurlTransfer(TransferId id, HttpRequest request, std::shared_ptr<ResponseListener> listener,
-               const CurlConfig& config, Proxied proxied, base::Clock& clock);
+               const CurlConfig& config, Proxied proxied, DeadAddresses& dead, base::Clock& clock);
   ~CurlTransfer();
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
@@ -42,6 +45,10 @@ class CurlTransfer {
   // When the transfer has stalled unless something arrives; nullopt while paused.
   [[nodiscard]] std::optional<base::Clock::Monotonic> stall_deadline() const;
 
+  // Whether it failed only because every address of its name was one to be left out. They no longer
+  // are: the handle can be given to libcurl again.
+  [[nodiscard]] bool takes_back_addresses(int curl_code);
+
   // Tells the listener how it ended. `curl_code` is the CURLcode.
   void finish_with_code(int curl_code);
   void finish(TransferEnd end, std::string detail);
@@ -53,7 +60,9 @@ class CurlTransfer {
                                    void* self) noexcept;
   static int on_ready_to_send(void* self, char* peer, char* local, int peer_port,
                               int local_port) noexcept;
+  static int on_open_socket(void* self, int purpose, curl_sockaddr* address) noexcept;
 
+  void learn(ConnectOutcome outcome, const PeerAddress& connected);
   void configure(const CurlConfig& config);
   void configure_request();
   // These return false when the transfer has to end; end_with() said why.
@@ -68,6 +77,7 @@ class CurlTransfer {
   HttpRequest request_;
   std::shared_ptr<ResponseListener> listener_;
   const Proxied proxied_;
+  DeadAddresses& dead_;
   base::Clock& clock_;
   void* handle_ = nullptr;
   curl_slist* header_list_ = nullptr;
@@ -80,6 +90,8 @@ class CurlTransfer {
   bool head_done_ = false;
   bool paused_ = false;
   base::Clock::Monotonic last_activity_;
+  std::vector<PeerAddress> tried_;     // for the connection of this transfer, in order
+  std::vector<std::string> left_out_;  // known to be dead
   // Set by a callback that ends the transfer; goes before what curl makes of it.
   std::optional<TransferEnd> ended_by_us_;
   std::string end_detail_;

@@ -118,8 +118,9 @@ class CurlTransport final : public Transport {
   }
 
   void apply(Start& start) {
-    auto transfer = std::make_unique<CurlTransfer>(
-        start.id, std::move(start.request), std::move(start.listener), config_, proxied_, clock_);
+    auto transfer =
+        std::make_unique<CurlTransfer>(start.id, std::move(start.request),
+                                       std::move(start.listener), config_, proxied_, dead_, clock_);
     CURL* handle = transfer->handle();
     const auto place = transfers_.emplace(start.id, std::move(transfer)).first;
     if (handle == nullptr || curl_multi_add_handle(multi_.get(), handle) != CURLM_OK) {
@@ -148,11 +149,17 @@ class CurlTransport final : public Transport {
       const CURLcode code = message->data.result;
       // Taking the handle out of the multi invalidates the message.
       const auto place = transfers_.find(reinterpret_cast<CurlTransfer*>(self)->id());
+      if (place->second->takes_back_addresses(code) && begin_again(*place->second)) continue;
       const auto transfer = take_out(place);
       transfer->finish_with_code(code);
       if (code != CURLE_OK)
         log_.debug("{}: {}", redacted(transfer->url()), curl_easy_strerror(code));
     }
+  }
+
+  bool begin_again(const CurlTransfer& transfer) {
+    curl_multi_remove_handle(multi_.get(), transfer.handle());
+    return curl_multi_add_handle(multi_.get(), transfer.handle()) == CURLM_OK;
   }
 
   // Ends what has stalled; returns how long the loop may sleep.
@@ -192,7 +199,9 @@ class CurlTransport final : public Transport {
   Clock& clock_;
   base::Log& log_;
   const std::unique_ptr<CURLM, MultiCleanup> multi_;
-  Transfers transfers_;  // the loop thread's own
+  // The loop thread's own.
+  DeadAddresses dead_{clock_};
+  Transfers transfers_;
 
   base::Mutex mutex_;
   TransferId last_id_ CASTOOL_GUARDED_BY(mutex_) = 0;
