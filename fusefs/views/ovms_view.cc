@@ -152,7 +152,7 @@ NodePtr make_model_node(std::shared_ptr<const Model> model, Ino ino, Ino parent,
 }
 
 // A JSON string. Bytes beyond ASCII are UTF-8 already: names were checked when they came in.
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -175,7 +175,7 @@ std::string config_text(const std::vector<std::pair<std::string, std::string>>& 
     list += fmt::format(
         "{}\n        {{\n            \"config\": {{\n                \"name\": {},\n"
         "                \"base_path\": {}\n            }}\n        }}",
-        list.empty() ? "" : ",", quoted(name), quoted(base_path));
+        list.empty() ? "" : ",", json_string(name), json_string(base_path));
   }
   if (!list.empty()) list += "\n    ";
   return fmt::format("{{\n    \"model_config_list\": [{}]\n}}\n", list);
