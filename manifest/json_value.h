@@ -40,6 +40,8 @@ class JsonValue {
   [[nodiscard]] const std::uint64_t* u64() const { return std::get_if<std::uint64_t>(&data_); }
   // A negative integer.
   [[nodiscard]] const std::int64_t* negative() const { return std::get_if<std::int64_t>(&data_); }
+  // A number with a point or an exponent.
+  [[nodiscard]] const double* real() const { return std::get_if<double>(&data_); }
   [[nodiscard]] const std::string* string() const { return std::get_if<std::string>(&data_); }
   [[nodiscard]] const Array* array() const { return std::get_if<Array>(&data_); }
   [[nodiscard]] const Object* object() const { return std::get_if<Object>(&data_); }

@@ -136,17 +136,22 @@ Status verify_stored(const cas::Store& store, const Digest& digest, std::stop_to
 }
 
 FileFetcher::FileFetcher(const PullContext& context, ModelSource& source, const RemoteModel& model,
-                         const PullPlan& plan)
-    : context_(context), source_(source), model_(model), plan_(plan), digests_(plan.blobs.size()) {
+                         const PullPlan& plan, Recheck recheck)
+    : context_(context),
+      source_(source),
+      model_(model),
+      plan_(plan),
+      recheck_(recheck),
+      digests_(plan.blobs.size()) {
   for (const auto& blob : plan_.blobs) {
     const RemoteFile& file = model_.files[blob.files.front()];
     progress_.push_back(std::make_shared<FileProgress>(
         file.label, blob.digest ? blob.digest->text() : std::string(), blob.size));
+    if (blob.route == Route::kReuse && recheck_ == Recheck::kNo) progress_.back()->finish();
   }
 }
 
-Result<std::vector<Digest>> FileFetcher::run(Recheck recheck, int connections,
-                                             std::stop_token stop) {
+Result<std::vector<Digest>> FileFetcher::run(int connections, std::stop_token stop) {
   std::vector<std::size_t> small, large;
   for (std::size_t i = 0; i < plan_.blobs.size(); ++i) {
     const Route route = plan_.blobs[i].route;
@@ -156,7 +161,7 @@ Result<std::vector<Digest>> FileFetcher::run(Recheck recheck, int connections,
   const TaskGroup groups[] = {
       {small.size(), std::min(2 * width, kMostSmallAtOnce),
        [&](std::size_t i, std::stop_token inner) {
-         return fetch_small(small[i], recheck, std::move(inner));
+         return fetch_small(small[i], std::move(inner));
        }},
       {large.size(), std::min(width, kMostLargeAtOnce), [&](std::size_t i, std::stop_token inner) {
          return fetch_large(large[i], std::move(inner));
@@ -170,12 +175,12 @@ Result<std::vector<Digest>> FileFetcher::run(Recheck recheck, int connections,
   return digests;
 }
 
-Status FileFetcher::fetch_small(std::size_t index, Recheck recheck, std::stop_token stop) {
+Status FileFetcher::fetch_small(std::size_t index, std::stop_token stop) {
   const PlannedBlob& blob = plan_.blobs[index];
   const RemoteFile& file = model_.files[blob.files.front()];
   FileProgress& progress = *progress_[index];
   if (blob.route == Route::kReuse) {
-    if (recheck == Recheck::kYes) {
+    if (recheck_ == Recheck::kYes) {
       CASTOOL_RETURN_IF_ERROR(verify_stored(context_.store, *blob.digest, std::move(stop)));
     }
     digests_[index] = blob.digest;

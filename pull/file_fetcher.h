@@ -32,26 +32,27 @@ class FileFetcher {
  public:
   // All outlive this.
   FileFetcher(const PullContext& context, ModelSource& source, const RemoteModel& model,
-              const PullPlan& plan);
+              const PullPlan& plan, Recheck recheck);
 
-  // One for each blob of the plan, in its order.
+  // One for each blob of the plan, in its order. What is here already and is not verified again is
+  // complete from the start.
   [[nodiscard]] const std::vector<std::shared_ptr<FileProgress>>& progress() const {
     return progress_;
   }
   // Fetches what is missing, small content and large blobs beside each other; the budget of
   // HttpClient and Downloader keeps all of it to `connections`. The digest of each blob of the
   // plan, in its order.
-  [[nodiscard]] base::Result<std::vector<base::Digest>> run(Recheck recheck, int connections,
-                                                            std::stop_token stop);
+  [[nodiscard]] base::Result<std::vector<base::Digest>> run(int connections, std::stop_token stop);
 
  private:
-  [[nodiscard]] base::Status fetch_small(std::size_t blob, Recheck recheck, std::stop_token stop);
+  [[nodiscard]] base::Status fetch_small(std::size_t blob, std::stop_token stop);
   [[nodiscard]] base::Status fetch_large(std::size_t blob, std::stop_token stop);
 
   const PullContext& context_;
   ModelSource& source_;
   const RemoteModel& model_;
   const PullPlan& plan_;
+  const Recheck recheck_;
   std::vector<std::shared_ptr<FileProgress>> progress_;
   // Each written by the one task of its blob.
   std::vector<std::optional<base::Digest>> digests_;

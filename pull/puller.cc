@@ -122,11 +122,11 @@ class Run {
  private:
   // The digest of each file of the model.
   Result<std::vector<Digest>> fetch(PullEvents& events, std::stop_token stop) {
-    FileFetcher fetcher(context_, source_, model_, plan_);
+    FileFetcher fetcher(context_, source_, model_, plan_, request_.recheck);
     Result<std::vector<Digest>> blobs = std::vector<Digest>();
     {
       const ProgressTicker ticker(events, fetcher.progress(), context_.clock);
-      blobs = fetcher.run(request_.recheck, request_.connections, std::move(stop));
+      blobs = fetcher.run(request_.connections, std::move(stop));
     }
     for (const auto& file : fetcher.progress()) bytes_fetched_ += file->received();
     if (!blobs) return base::failure(blobs);

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/listener.h"
 #include "fusefs/mount.h"
 #include "manifest/source.h"
 #include "pull/lazy_blob.h"
@@ -43,6 +44,20 @@ struct PullArguments {
   bool insecure = false;
 };
 
+// Where the HTTP API is served and to whom.
+struct ListenArguments {
+  std::optional<api::TcpAddress> address;
+  std::optional<std::string> socket_path;
+  api::SocketAccess socket_access;
+  std::vector<std::string> allowed_registries;
+  std::optional<std::string> auth_token_file;
+  [[nodiscard]] bool wanted() const { return address || socket_path; }
+};
+
+struct ServeArguments {
+  ListenArguments listen;
+};
+
 struct MountArguments {
   std::string directory;
   fusefs::Layout layout = fusefs::Layout::kOvms;
@@ -55,6 +70,7 @@ struct MountArguments {
   std::optional<uid_t> uid;  // of -o
   std::optional<gid_t> gid;
   bool allow_other = false;
+  ListenArguments listen;
 };
 
 struct UmountArguments {
@@ -77,8 +93,9 @@ struct RmArguments {
 struct DfArguments {};
 struct StatusArguments {};
 
-using CommandArguments = std::variant<PullArguments, MountArguments, UmountArguments, LsArguments,
-                                      ShowArguments, RmArguments, DfArguments, StatusArguments>;
+using CommandArguments =
+    std::variant<PullArguments, MountArguments, ServeArguments, UmountArguments, LsArguments,
+                 ShowArguments, RmArguments, DfArguments, StatusArguments>;
 
 struct Invocation {
   GlobalArguments global;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "tools/help_text.h"
+#include "tools/listen_options.h"
 #include "tools/mount_options.h"
 #include "tools/quantity.h"
 #include "tools/version.h"
@@ -35,6 +36,7 @@ struct Raw {
   std::vector<std::string> on_demand;
   bool list_on_demand = false;
   std::vector<std::string> mount_options;
+  RawListen mount_listen, serve_listen;
   UmountArguments umount;
   LsArguments ls;
   ShowArguments show;
@@ -120,6 +122,13 @@ void add_mount(CLI::App& app, Raw& raw) {
       ->allow_extra_args(false);
 }
 
+void add_serve(CLI::App& app, Raw& raw) {
+  CLI::App& command = add_command(app, "serve");
+  command.add_option("--listen", raw.serve_listen.listen, "Where to listen (127.0.0.1:11435)")
+      ->option_text("ADDR");
+  add_listen_options(command, raw.serve_listen);
+}
+
 void add_others(CLI::App& app, Raw& raw) {
   CLI::App& umount = add_command(app, "umount");
   umount.add_option("DIR", raw.umount.directory, "Where it is mounted")
@@ -150,6 +159,7 @@ std::unique_ptr<CLI::App> make_parser(Raw& raw) {
   add_global_options(*app, raw);
   add_pull(*app, raw);
   add_mount(*app, raw);
+  add_serve(*app, raw);
   add_others(*app, raw);
   return app;
 }
@@ -224,6 +234,16 @@ Status finish_mount(Raw& raw) {
   return base::ok();
 }
 
+Result<ServeArguments> finish_serve(Raw& raw) {
+  constexpr std::string_view kDefaultAddress = "127.0.0.1:11435";
+  if (!raw.serve_listen.listen && !raw.serve_listen.socket_path) {
+    raw.serve_listen.listen = kDefaultAddress;
+  }
+  ServeArguments serve;
+  CASTOOL_ASSIGN(serve.listen, finish_listen(raw.serve_listen));
+  return serve;
+}
+
 // Moves the arguments of the command `name` out, checked.
 Result<CommandArguments> finish_command(const std::string& name, Raw& raw) {
   if (name == "pull") {
@@ -233,6 +253,10 @@ Result<CommandArguments> finish_command(const std::string& name, Raw& raw) {
   if (name == "mount") {
     CASTOOL_RETURN_IF_ERROR(finish_mount(raw));
     return CommandArguments(std::move(raw.mount));
+  }
+  if (name == "serve") {
+    CASTOOL_ASSIGN(auto serve, finish_serve(raw));
+    return CommandArguments(std::move(serve));
   }
   if (name == "umount") return CommandArguments(std::move(raw.umount));
   if (name == "ls") return CommandArguments(raw.ls);

@@ -8,6 +8,7 @@ namespace castool::tools {
 
 [[nodiscard]] int run_pull(const PullArguments& arguments, CommandContext& context);
 [[nodiscard]] int run_mount(const MountArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_serve(const ServeArguments& arguments, CommandContext& context);
 [[nodiscard]] int run_umount(const UmountArguments& arguments, CommandContext& context);
 [[nodiscard]] int run_ls(const LsArguments& arguments, CommandContext& context);
 [[nodiscard]] int run_show(const ShowArguments& arguments, CommandContext& context);

@@ -84,19 +84,24 @@ void warn_if_open(const TokenFile& file, const std::string& path, base::Log& log
   log.warn("{}: other users can read this token (chmod 600 it)", path);
 }
 
+// The token of a file that was named by `option`.
+Result<std::string> named_token(std::string_view option, const std::string& path, base::Log& log) {
+  const TokenFile file = read_token_file(path);
+  const std::string where = fmt::format("{} {}", option, path);
+  if (file.failure != 0) {
+    return make_error(Code::kUsage,
+                      fmt::format("{}: {}", where, std::generic_category().message(file.failure)));
+  }
+  warn_if_open(file, path, log);
+  std::string token = strip(file.content);
+  if (token.empty()) return make_error(Code::kUsage, where + ": it is empty");
+  return checked(std::move(token), where);
+}
+
 Result<std::string> find_token(const GlobalArguments& arguments, const Variables& variables,
                                base::Log& log) {
   if (arguments.token_file) {
-    const TokenFile file = read_token_file(*arguments.token_file);
-    const std::string where = "--token-file " + *arguments.token_file;
-    if (file.failure != 0) {
-      return make_error(Code::kUsage, fmt::format("{}: {}", where,
-                                                  std::generic_category().message(file.failure)));
-    }
-    warn_if_open(file, *arguments.token_file, log);
-    std::string token = strip(file.content);
-    if (token.empty()) return make_error(Code::kUsage, where + ": it is empty");
-    return checked(std::move(token), where);
+    return named_token("--token-file", *arguments.token_file, log);
   }
   for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
     std::string token = strip(variable(variables, name));
@@ -123,6 +128,12 @@ Result<std::string> load_hub_token(const GlobalArguments& arguments, const Varia
   auto token = find_token(arguments, variables, log);
   // No core file and no ptrace(2) by other processes of the user shall give the token away.
   if (token && !token->empty()) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  return token;
+}
+
+Result<std::string> load_api_token(const std::string& path, base::Log& log) {
+  auto token = named_token("--auth-token-file", path, log);
+  if (token) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return token;
 }
 

@@ -21,4 +21,8 @@ namespace castool::tools {
 [[nodiscard]] base::Result<std::string> load_hub_token(const GlobalArguments& arguments,
                                                        const Variables& variables, base::Log& log);
 
+// The token that callers of the API have to bring (--auth-token-file); kUsage when the file cannot
+// be read or holds none.
+[[nodiscard]] base::Result<std::string> load_api_token(const std::string& path, base::Log& log);
+
 }  // namespace castool::tools

@@ -6,7 +6,7 @@
 namespace castool::tools {
 namespace {
 
-constexpr std::array<CommandHelp, 8> kCommands = {{
+constexpr std::array<CommandHelp, 9> kCommands = {{
     {"pull", "Fetch models completely, verify them and give them a name",
      R"(SOURCE is one of
   org/name[@rev], hf://org/name[@rev]      a repository of the Hugging Face Hub
@@ -51,6 +51,19 @@ Examples:
      R"(Examples:
   castool umount /models
   castool umount --lazy /models     even while files are open)"},
+    {"serve", "Serve the HTTP API of Ollama for the models of the namespace",
+     R"(Clients of Ollama can pull, list, show and remove models: OLLAMA_HOST=127.0.0.1:11435.
+A model is fetched once however many ask for it at the same time. Nothing is run.
+
+It listens on 127.0.0.1:11435 unless an address or a socket is given. Callers may name
+registry.ollama.ai, hf.co and huggingface.co, and what --allow-registry adds, which may
+then also be at a private address or, with "insecure", without TLS.
+
+Examples:
+  castool serve
+  castool serve --socket-listen /run/castool.sock --socket-mode 660 --socket-group ml
+  castool serve --listen 0.0.0.0:11435 --auth-token-file /etc/castool/token
+  curl http://127.0.0.1:11435/api/pull -d '{"model":"llama3.2:3b"}')"},
     {"ls", "List the models",
      R"(Examples:
   castool ls

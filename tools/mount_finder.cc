@@ -2,19 +2,10 @@
 
 #include <utility>
 
+#include "tools/origin_of.h"
 #include "tools/pull_reporter.h"
 
 namespace castool::tools {
-namespace {
-
-// Each endpoint has connections of its own.
-std::string endpoint_of(const manifest::Source& source, const pull::Origins& origins) {
-  if (std::holds_alternative<manifest::HubSource>(source)) return origins.hub_endpoint;
-  return std::get<manifest::OllamaSource>(source).host;
-}
-
-}  // namespace
-
 MountFinder::MountFinder(cas::Store& store, cas::RefStore& refs, const pull::Origins& origins,
                          pull::Networks::MakeTransport make, const fetch::DownloadLimits& limits,
                          base::Clock& clock, base::Log& log)

@@ -21,6 +21,7 @@ struct Dispatch {
   CommandContext& context;
   int operator()(const PullArguments& a) const { return run_pull(a, context); }
   int operator()(const MountArguments& a) const { return run_mount(a, context); }
+  int operator()(const ServeArguments& a) const { return run_serve(a, context); }
   int operator()(const UmountArguments& a) const { return run_umount(a, context); }
   int operator()(const LsArguments& a) const { return run_ls(a, context); }
   int operator()(const ShowArguments& a) const { return run_show(a, context); }

@@ -7,6 +7,8 @@ namespace castool::tools {
 
 // "castool 0.1.0"
 [[nodiscard]] std::string_view version_line();
+// "0.1.0"
+[[nodiscard]] std::string_view version_number();
 // "castool/0.1.0": what origins see.
 [[nodiscard]] std::string_view user_agent();
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+import api_client
 import harness
 from hub import Hub
 
@@ -62,3 +63,17 @@ def docker_registry(tmp_path):
     registry = harness.DockerRegistry(tmp_path / "registry")
     yield registry
     registry.stop()
+
+
+@pytest.fixture
+def serve(castool):
+    """serve(*words) starts `castool serve`; each has to end well."""
+    running = []
+
+    def start(*words, **options):
+        running.append(api_client.Serve(castool, *words, **options))
+        return running[-1]
+
+    yield start
+    ends = [server.stop() for server in running]
+    assert all(status == 0 for status, _ in ends), ends

@@ -25,7 +25,7 @@ THIRD_PARTY = [
     (r"openssl/", r"base/hasher\.cc|pull/ollama_signature\.cc|tests/.*\.cc"),
     (r"xxhash", r"cas/checksum\.cc"),
     (r"nlohmann/", r"(manifest|api|tools)/.*\.cc|tests/.*"),
-    (r"httplib", r"(api|tests/support)/.*"),
+    (r"httplib", r"api/(http_connection|socket_stream)\.(h|cc)"),
     (r"CLI/", r"tools/.*\.cc"),
     (r"tl/", r"base/result\.h|fusefs/answer\.h"),  # there: an errno instead of an Error
     (r"fmt/", r"base/.*|.*\.cc"),

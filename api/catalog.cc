@@ -1,0 +1,138 @@
+#include "api/catalog.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "api/names.h"
+
+namespace castool::api {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+using manifest::RefRecord;
+
+constexpr std::size_t kMostFacts = 20'000;
+
+std::string rfc3339(std::int64_t seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+ModelEntry entry_of(const RefRecord& record, const ModelFacts& facts) {
+  ModelEntry entry;
+  entry.name = api_name(record);
+  entry.modified_at = rfc3339(record.pulled_at);
+  entry.size = record.bytes;
+  entry.digest = record.manifest.hex();
+  entry.details = facts.details;
+  entry.capabilities = facts.capabilities;
+  return entry;
+}
+
+base::Error not_found(std::string_view name) {
+  return make_error(Code::kNotFound, fmt::format("model '{}' not found", name));
+}
+
+}  // namespace
+
+Result<std::vector<RefRecord>> Catalog::records() const {
+  CASTOOL_ASSIGN(const auto named, refs_.list());
+  std::vector<RefRecord> records;
+  records.reserve(named.size());
+  for (const cas::NamedRecord& entry : named) {
+    auto record = manifest::parse_ref_record(entry.bytes);
+    if (!record) {
+      log_.warn("{}: its record cannot be read: {}", entry.name, record.error().text());
+      continue;
+    }
+    record->name = entry.name;
+    records.push_back(*std::move(record));
+  }
+  return records;
+}
+
+ReadBlob Catalog::reader() const {
+  return [this](const base::Digest& digest, std::uint64_t limit) {
+    return store_.read_small(digest, limit);
+  };
+}
+
+Result<Catalog::Facts> Catalog::facts_of(const RefRecord& record) {
+  {
+    const base::MutexLock lock(mutex_);
+    const auto known = facts_.find(record.manifest);
+    if (known != facts_.end()) return known->second;
+  }
+  CASTOOL_ASSIGN(auto facts, read_facts(record, reader()));
+  auto shared = std::make_shared<const ModelFacts>(std::move(facts));
+  const base::MutexLock lock(mutex_);
+  if (facts_.size() >= kMostFacts) facts_.clear();
+  facts_.insert_or_assign(record.manifest, shared);
+  return Facts(shared);
+}
+
+Result<std::vector<ModelEntry>> Catalog::list() {
+  CASTOOL_ASSIGN(auto records, this->records());
+  std::stable_sort(records.begin(), records.end(), [](const RefRecord& a, const RefRecord& b) {
+    return a.pulled_at > b.pulled_at;
+  });
+  std::vector<ModelEntry> entries;
+  entries.reserve(records.size());
+  for (const RefRecord& record : records) {
+    const auto facts = facts_of(record);
+    if (!facts) log_.warn("{}: {}", record.name, facts.error().text());
+    entries.push_back(entry_of(record, facts ? **facts : ModelFacts()));
+  }
+  return entries;
+}
+
+Result<RefRecord> Catalog::find(std::string_view name) const {
+  CASTOOL_ASSIGN(const auto names, ref_names(name));
+  for (const std::string& ref : names) {
+    CASTOOL_ASSIGN(const auto bytes, refs_.get(ref));
+    if (!bytes) continue;
+    CASTOOL_ASSIGN(auto record, manifest::parse_ref_record(*bytes));
+    record.name = ref;
+    return record;
+  }
+  return not_found(name);
+}
+
+Result<std::string> Catalog::show(std::string_view name) {
+  CASTOOL_ASSIGN(const RefRecord record, find(name));
+  CASTOOL_ASSIGN(const Facts facts, facts_of(record));
+  const ModelEntry entry = entry_of(record, *facts);
+  CASTOOL_ASSIGN(const ModelText text, read_text(record, entry.name, reader()));
+  return show_body(entry, text);
+}
+
+Status Catalog::remove(std::string_view name) {
+  CASTOOL_ASSIGN(const auto names, ref_names(name));
+  for (const std::string& ref : names) {
+    const Status removed = refs_.remove(ref);
+    if (removed || removed.error().code != Code::kNotFound) return removed;
+  }
+  return not_found(name);
+}
+
+Result<std::optional<std::uint64_t>> Catalog::size_of(const base::Digest& digest) {
+  CASTOOL_ASSIGN(const auto records, this->records());
+  for (const RefRecord& record : records) {
+    const auto facts = facts_of(record);
+    const bool is_manifest = record.manifest == digest;
+    const bool mine =
+        is_manifest ||
+        (facts && std::any_of((*facts)->blobs.begin(), (*facts)->blobs.end(),
+                              [&](const manifest::Layer& blob) { return blob.digest == digest; }));
+    if (mine) return store_.size_of(digest);
+  }
+  return std::optional<std::uint64_t>();
+}
+
+}  // namespace castool::api

@@ -1,0 +1,58 @@
+// The models of one namespace as the API lists, shows and removes them.
+//
+// What a manifest says never changes, so it is read once for each manifest. Safe from any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/model_facts.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "cas/ref_store.h"
+#include "cas/store.h"
+#include "manifest/ref_record.h"
+
+namespace castool::api {
+
+class Catalog {
+ public:
+  // Both outlive this.
+  Catalog(cas::Store& store, cas::RefStore& refs, base::Log& log)
+      : store_(store), refs_(refs), log_(log) {}
+
+  // Newest first.
+  [[nodiscard]] base::Result<std::vector<ModelEntry>> list() CASTOOL_EXCLUDES(mutex_);
+  // The body of POST /api/show. kUsage for what is no name, kNotFound when it is not here.
+  [[nodiscard]] base::Result<std::string> show(std::string_view name) CASTOOL_EXCLUDES(mutex_);
+  // The same errors.
+  [[nodiscard]] base::Status remove(std::string_view name);
+
+  // The size of a stored blob that a model of this namespace has; nullopt else, so that nobody
+  // learns what other namespaces have.
+  [[nodiscard]] base::Result<std::optional<std::uint64_t>> size_of(const base::Digest& digest)
+      CASTOOL_EXCLUDES(mutex_);
+
+  [[nodiscard]] base::Result<std::vector<manifest::RefRecord>> records() const;
+
+ private:
+  using Facts = std::shared_ptr<const ModelFacts>;
+
+  [[nodiscard]] base::Result<manifest::RefRecord> find(std::string_view name) const;
+  [[nodiscard]] base::Result<Facts> facts_of(const manifest::RefRecord& record)
+      CASTOOL_EXCLUDES(mutex_);
+  [[nodiscard]] ReadBlob reader() const;
+
+  cas::Store& store_;
+  cas::RefStore& refs_;
+  base::Log& log_;
+  base::Mutex mutex_;
+  std::map<base::Digest, Facts> facts_ CASTOOL_GUARDED_BY(mutex_);  // by manifest
+};
+
+}  // namespace castool::api

@@ -1,0 +1,152 @@
+#include "api/http_connection.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include <httplib.h>
+
+#include "api/socket_stream.h"
+
+namespace castool::api {
+namespace {
+
+std::optional<std::string> header(const httplib::Request& request, const char* name) {
+  if (!request.has_header(name)) return std::nullopt;
+  return request.get_header_value(name);
+}
+
+// A server of the library's for one connection: only its parser and its writer are used, no socket
+// or thread of its own. Everything goes to one handler.
+class HttpConnection final : private httplib::Server {
+ public:
+  HttpConnection(SocketStream& stream, const ConnectionContext& context)
+      : stream_(stream), context_(context) {
+    svr_sock_ = stream.socket();  // to the library: not shutting down
+    set_payload_max_length(context.limits.body_bytes);
+    const auto answer = [this](const httplib::Request& request, httplib::Response& response) {
+      handle(request, response);
+    };
+    // Every path became "/", so that no long one meets std::regex.
+    Get("/", answer);
+    Post("/", answer);
+    Put("/", answer);
+    Patch("/", answer);
+    Delete("/", answer);
+    Options("/", answer);
+    set_error_handler(Handler([](const httplib::Request&, httplib::Response& response) {
+      if (response.body.empty()) explain(response);
+    }));
+  }
+
+  // False when the connection is over.
+  bool serve_one() {
+    if (!stream_.wait_for_request(context_.limits.idle)) return false;
+    const bool last = context_.keep_alive() == KeepAlive::kNo;
+    stream_.begin_request();
+    handled_ = false;
+    bool closed = false;
+    const bool answered = process_request(
+        stream_, last, closed, [this](httplib::Request& request) { take_over(request); });
+    // Behind a request that was refused half read nothing can be told apart.
+    return answered && handled_ && !closed && !last && !stream_.failed();
+  }
+
+ private:
+  static void explain(httplib::Response& response) {
+    const std::string_view text = response.status == 413   ? "the request is too large"
+                                  : response.status == 404 ? "not found"
+                                                           : "bad request";
+    Reply reply = error_reply(response.status, text);
+    response.set_content(reply.body, reply.content_type);
+  }
+
+  // The head is read: keeps what the routes need and takes away what the library would act on.
+  void take_over(httplib::Request& request) {
+    request_ = Request();
+    request_.method = request.method;
+    const std::size_t question = request.target.find('?');
+    request_.path = percent_decode(std::string_view(request.target).substr(0, question));
+    if (question != std::string::npos) request_.query = request.target.substr(question + 1);
+    request_.host = header(request, "Host");
+    if (request.get_header_value_count("Host") > 1) request_.host = "";
+    request_.origin = header(request, "Origin");
+    request_.authorization = header(request, "Authorization");
+    request_.content_type = header(request, "Content-Type");
+    request_.range = header(request, "Range");
+    request_.arrival = context_.arrival;
+    request_.gone = [this] { return stream_.peer_gone(); };
+    // Ranges are ours; bodies come as they are, whatever they are called, and so do answers.
+    request.ranges.clear();
+    for (const char* name : {"Range", "Content-Type", "Content-Encoding", "Accept-Encoding"}) {
+      request.headers.erase(name);
+    }
+    request.path = "/";
+  }
+
+  void handle(const httplib::Request& request, httplib::Response& response) {
+    handled_ = true;
+    request_.body = request.body;
+    Reply reply = context_.handle(request_);
+    response.status = reply.status;
+    for (const auto& [name, value] : reply.headers) response.set_header(name, value);
+    if (reply.stream != nullptr) {
+      send_stream(std::move(reply), response);
+    } else if (reply.file) {
+      send_file(reply, response);
+    } else if (!reply.content_type.empty()) {
+      response.set_content(reply.body, reply.content_type);
+    }
+  }
+
+  void send_stream(Reply reply, httplib::Response& response) {
+    const std::shared_ptr<BodyStream> stream = std::move(reply.stream);
+    response.set_chunked_content_provider(reply.content_type,
+                                          [this, stream](std::size_t, httplib::DataSink& sink) {
+                                            const auto text = stream->next();
+                                            if (!text) {
+                                              sink.done();
+                                              return true;
+                                            }
+                                            if (!text->empty())
+                                              return sink.write(text->data(), text->size());
+                                            return !stream_.peer_gone();
+                                          });
+  }
+
+  void send_file(const Reply& reply, httplib::Response& response) {
+    response.set_content_provider(
+        reply.file->length, reply.content_type,
+        [part = *reply.file, buffer = std::vector<char>(256u << 10)](
+            std::size_t offset, std::size_t length, httplib::DataSink& sink) mutable {
+          const std::size_t wanted = std::min(length, buffer.size());
+          const ssize_t got = ::pread(part.file->get(), buffer.data(), wanted,
+                                      static_cast<off_t>(part.offset + offset));
+          if (got <= 0) return got < 0 && errno == EINTR;
+          return sink.write(buffer.data(), static_cast<std::size_t>(got));
+        });
+  }
+
+  SocketStream& stream_;
+  const ConnectionContext& context_;
+  Request request_;
+  bool handled_ = false;
+};
+
+}  // namespace
+
+void serve_connection(int socket, const ConnectionContext& context, const base::Clock& clock) {
+  SocketStream stream(socket, context.ending_fd, context.limits, clock);
+  HttpConnection connection(stream, context);
+  while (connection.serve_one()) {
+  }
+  // What the peer still sends does not turn our last bytes into a reset.
+  ::shutdown(socket, SHUT_WR);
+  stream.drain();
+}
+
+}  // namespace castool::api

@@ -1,0 +1,105 @@
+#include "api/json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace castool::api {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Texts of models and origins come from far away: bad UTF-8 is replaced, never thrown about.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json details_json(const ModelDetails& details) {
+  Json json;
+  json["parent_model"] = "";
+  json["format"] = details.format;
+  json["family"] = details.family;
+  json["families"] = details.families.empty() ? Json(nullptr) : Json(details.families);
+  json["parameter_size"] = details.parameter_size;
+  json["quantization_level"] = details.quantization_level;
+  if (details.context_length > 0) json["context_length"] = details.context_length;
+  if (details.embedding_length > 0) json["embedding_length"] = details.embedding_length;
+  return json;
+}
+
+Json entry_json(const ModelEntry& model) {
+  Json json;
+  json["name"] = model.name;
+  json["model"] = model.name;
+  json["modified_at"] = model.modified_at;
+  json["size"] = model.size;
+  json["digest"] = model.digest;
+  json["details"] = details_json(model.details);
+  json["capabilities"] = model.capabilities;
+  return json;
+}
+
+void add_text(Json& json, const char* key, const std::string& text) {
+  if (!text.empty()) json[key] = text;
+}
+
+}  // namespace
+
+std::string error_body(std::string_view text) {
+  Json json;
+  json["error"] = text;
+  return dump(json);
+}
+
+std::string version_body(std::string_view version) {
+  Json json;
+  json["version"] = version;
+  return dump(json);
+}
+
+std::string status_event(std::string_view text) {
+  Json json;
+  json["status"] = text;
+  return dump(json);
+}
+
+std::string progress_event(std::string_view label, std::string_view digest, std::uint64_t total,
+                           std::uint64_t completed) {
+  Json json;
+  json["status"] = label;
+  if (!digest.empty()) json["digest"] = digest;
+  if (total > 0) json["total"] = total;
+  if (completed > 0) json["completed"] = completed;
+  return dump(json);
+}
+
+std::string tags_body(const std::vector<ModelEntry>& models) {
+  Json list = Json::array();
+  for (const ModelEntry& model : models) list.push_back(entry_json(model));
+  Json json;
+  json["models"] = std::move(list);
+  return dump(json);
+}
+
+std::string show_body(const ModelEntry& model, const ModelText& text) {
+  Json json;
+  add_text(json, "license", text.license);
+  add_text(json, "modelfile", text.modelfile);
+  add_text(json, "parameters", text.parameters);
+  add_text(json, "template", text.template_text);
+  add_text(json, "system", text.system);
+  json["details"] = details_json(model.details);
+  if (!text.messages.empty()) {
+    Json messages = Json::array();
+    for (const auto& [role, content] : text.messages) {
+      messages.push_back(Json{{"role", role}, {"content", content}});
+    }
+    json["messages"] = std::move(messages);
+  }
+  Json info = Json::object();
+  if (!model.details.family.empty()) info["general.architecture"] = model.details.family;
+  json["model_info"] = std::move(info);
+  json["capabilities"] = model.capabilities;
+  json["modified_at"] = model.modified_at;
+  return dump(json);
+}
+
+}  // namespace castool::api

@@ -1,0 +1,128 @@
+#include "tools/api_service.h"
+
+#include <utility>
+
+#include "fetch/curl_transport.h"
+#include "tools/credentials.h"
+#include "tools/origin_of.h"
+#include "tools/version.h"
+
+namespace castool::tools {
+namespace {
+
+using base::Result;
+
+pull::Networks::MakeTransport transport_maker(CommandContext& context) {
+  return [&clock = context.clock, &log = context.log, ca_file = context.settings.ca_file,
+          ca_directory = context.settings.ca_directory] {
+    return fetch::make_curl_transport({std::string(user_agent()), ca_file, ca_directory}, clock,
+                                      log);
+  };
+}
+
+fetch::DownloadLimits download_limits(const CommandContext& context) {
+  fetch::DownloadLimits limits;
+  limits.timeout = context.settings.timeout;
+  return limits;
+}
+
+struct Doors {
+  std::vector<api::Listener> listeners;
+  api::AccessRules access;
+  std::string where;
+};
+
+Result<Doors> open_doors(const ListenArguments& arguments, CommandContext& context) {
+  Doors doors;
+  if (arguments.auth_token_file) {
+    CASTOOL_ASSIGN(doors.access.token, load_api_token(*arguments.auth_token_file, context.log));
+  }
+  if (arguments.address) {
+    CASTOOL_ASSIGN(auto listener, api::Listener::tcp(*arguments.address));
+    doors.access.listen_host = arguments.address->host;
+    if (!api::is_loopback(*arguments.address) && doors.access.token.empty()) {
+      context.log.warn(
+          "{}: anybody who can reach this address can pull and remove models; "
+          "--auth-token-file asks for a token",
+          listener.text());
+    }
+    doors.where = listener.text();
+    doors.listeners.push_back(std::move(listener));
+  }
+  if (arguments.socket_path) {
+    CASTOOL_ASSIGN(
+        auto listener,
+        api::Listener::unix_socket(*arguments.socket_path, arguments.socket_access, context.files));
+    doors.where += (doors.where.empty() ? "" : " and ") + listener.text();
+    doors.listeners.push_back(std::move(listener));
+  }
+  return doors;
+}
+
+}  // namespace
+
+ApiService::ApiService(CommandContext& context, cas::Store& store, cas::RefStore& refs,
+                       const pull::Origins& origins)
+    : store_(store),
+      refs_(refs),
+      origins_(origins),
+      clock_(context.clock),
+      log_(context.log),
+      networks_(transport_maker(context), download_limits(context), context.clock, context.log),
+      catalog_(store, refs, context.log),
+      pulls_([this](const pull::PullRequest& request, pull::PullEvents& events,
+                    std::stop_token stop) { return pull(request, events, std::move(stop)); },
+             [this](const Result<pull::PullOutcome>& outcome) { metrics_.pull_ended(outcome); }) {
+  metrics_.add({api::Gauge::Kind::kGauge,
+                "castool_pulls_running",
+                {},
+                "Pulls under way for callers of the API.",
+                [this] { return pulls_.running(); }});
+}
+
+Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arguments,
+                                                      CommandContext& context, cas::Store& store,
+                                                      cas::RefStore& refs,
+                                                      const pull::Origins& origins) {
+  CASTOOL_ASSIGN(Doors doors, open_doors(arguments, context));
+  std::unique_ptr<ApiService> service(new ApiService(context, store, refs, origins));
+  api::RouteSettings settings;
+  settings.access = std::move(doors.access);
+  settings.registries.allowed.insert(arguments.allowed_registries.begin(),
+                                     arguments.allowed_registries.end());
+  settings.version = version_number();
+  settings.store = store.root();
+  service->routes_ = std::make_unique<api::Routes>(std::move(settings), service->catalog_,
+                                                   service->pulls_, service->metrics_, context.log);
+  service->where_ = doors.where;
+  CASTOOL_ASSIGN(service->server_,
+                 api::Server::start(
+                     std::move(doors.listeners),
+                     [routes = service->routes_.get()](const api::Request& request) {
+                       return routes->handle(request);
+                     },
+                     context.clock, context.log));
+  return service;
+}
+
+ApiService::~ApiService() {
+  pulls_.stop();  // before the server waits for those who watch
+  if (server_ != nullptr) server_->drain();
+}
+
+Result<pull::PullOutcome> ApiService::pull(const pull::PullRequest& request,
+                                           pull::PullEvents& events, std::stop_token stop) {
+  pull::Network& network = networks_.of(endpoint_of(request.source, origins_));
+  const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
+                                origins_, clock_, log_};
+  auto outcome = pull::pull(parts, request, events, std::move(stop));
+  const std::string what = manifest::source_text(request.source);
+  if (outcome) {
+    log_.info("{}: pulled for a caller of the API, {} bytes fetched", what, outcome->bytes_fetched);
+  } else {
+    log_.warn("{}: pulled for a caller of the API: {}", what, outcome.error().text());
+  }
+  return outcome;
+}
+
+}  // namespace castool::tools

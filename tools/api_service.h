@@ -1,0 +1,60 @@
+// The HTTP API over one namespace of a store, for `serve` and for `mount --listen`.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/catalog.h"
+#include "api/metrics.h"
+#include "api/pull_hub.h"
+#include "api/routes.h"
+#include "api/server.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "cas/ref_store.h"
+#include "cas/store.h"
+#include "pull/networks.h"
+#include "pull/puller.h"
+#include "tools/arguments.h"
+#include "tools/command_context.h"
+
+namespace castool::tools {
+
+class ApiService {
+ public:
+  // Listens; requests are answered when this returns. Everything given outlives it. `origins` has
+  // the token of the Hub that pulls use.
+  [[nodiscard]] static base::Result<std::unique_ptr<ApiService>> start(
+      const ListenArguments& arguments, CommandContext& context, cas::Store& store,
+      cas::RefStore& refs, const pull::Origins& origins);
+  // Lets requests end: pulls are stopped, which their callers are told, and keep their partials.
+  ~ApiService();
+
+  // "127.0.0.1:11435 and /run/castool.sock"
+  [[nodiscard]] std::string where() const { return where_; }
+
+ private:
+  ApiService(CommandContext& context, cas::Store& store, cas::RefStore& refs,
+             const pull::Origins& origins);
+  [[nodiscard]] base::Result<pull::PullOutcome> pull(const pull::PullRequest& request,
+                                                     pull::PullEvents& events,
+                                                     std::stop_token stop);
+
+  cas::Store& store_;
+  cas::RefStore& refs_;
+  const pull::Origins& origins_;
+  base::Clock& clock_;
+  base::Log& log_;
+  pull::Networks networks_;
+  api::Metrics metrics_;
+  api::Catalog catalog_;
+  api::PullHub pulls_;  // uses what is above
+  std::unique_ptr<api::Routes> routes_;
+  std::string where_;
+  std::unique_ptr<api::Server> server_;  // last: ends before what it calls
+};
+
+}  // namespace castool::tools
