@@ -80,6 +80,11 @@ class HttpConnection final : private httplib::Server {
     request_.range = header(request, "Range");
     request_.arrival = context_.arrival;
     request_.gone = [this] { return stream_.peer_gone(); };
+    // The library would read a body that is too large to its end before it says so.
+    const auto length = request.get_header_value<std::uint64_t>("Content-Length");
+    constexpr std::size_t kChunkHeads = 64u << 10;
+    stream_.begin_body(
+        length > context_.limits.body_bytes ? 0 : context_.limits.body_bytes + kChunkHeads);
     // Ranges are ours; bodies come as they are, whatever they are called, and so do answers.
     request.ranges.clear();
     for (const char* name : {"Range", "Content-Type", "Content-Encoding", "Accept-Encoding"}) {

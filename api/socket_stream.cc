@@ -39,16 +39,17 @@ bool SocketStream::wait_for_request(std::chrono::nanoseconds idle) {
     const int ready = ::poll(waits.data(), waits.size(), left(clock_, deadline));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0 || waits[1].revents != 0) return false;
-    deadline_ = clock_.now() + clock_.scaled(limits_.request);
-    taken_ = 0;
+    begin_request();
     return fill();
   }
 }
 
 void SocketStream::begin_request() {
   deadline_ = clock_.now() + clock_.scaled(limits_.request);
-  taken_ = 0;
+  may_take_ = limits_.head_bytes;
 }
+
+void SocketStream::begin_body(std::size_t most) { may_take_ = most; }
 
 bool SocketStream::fill() {
   while (wait_for(socket_, POLLIN, clock_, deadline_)) {
@@ -77,14 +78,14 @@ bool SocketStream::peer_gone() const {
 }
 
 ssize_t SocketStream::read(char* bytes, std::size_t size) {
-  if (taken_ >= limits_.head_bytes + limits_.body_bytes || (begin_ == end_ && !fill())) {
+  if (may_take_ == 0 || (begin_ == end_ && !fill())) {
     failed_ = true;
     return -1;
   }
-  const std::size_t count = std::min(size, end_ - begin_);
+  const std::size_t count = std::min({size, end_ - begin_, may_take_});
   std::memcpy(bytes, buffer_.data() + begin_, count);
   begin_ += count;
-  taken_ += count;
+  may_take_ -= count;
   return static_cast<ssize_t>(count);
 }
 

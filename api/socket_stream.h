@@ -26,6 +26,8 @@ class SocketStream final : public httplib::Stream {
   [[nodiscard]] bool wait_for_request(std::chrono::nanoseconds idle);
   // The bounds of a request count from here.
   void begin_request();
+  // Its head has been read; so many bytes more may be.
+  void begin_body(std::size_t most);
   // A read or write was cut off, so that nothing more can be told apart.
   [[nodiscard]] bool failed() const { return failed_; }
   // The peer closed its side, or all of it.
@@ -50,7 +52,7 @@ class SocketStream final : public httplib::Stream {
   const base::Clock& clock_;
   std::array<char, 16u << 10> buffer_ = {};
   std::size_t begin_ = 0, end_ = 0;  // of what is in buffer_
-  std::size_t taken_ = 0;            // bytes of this request
+  std::size_t may_take_ = 0;         // bytes more of this request
   base::Clock::Monotonic deadline_;
   bool failed_ = false;
 };

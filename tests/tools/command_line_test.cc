@@ -118,8 +118,9 @@ TEST(CommandLine, OtherCommandsHaveTheirArguments) {
 }
 
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
-  EXPECT_THAT(refusal({}), HasSubstr("a command is missing (the commands are pull, mount, umount, "
-                                     "ls, show, rm, df, status)"));
+  EXPECT_THAT(refusal({}),
+              HasSubstr("a command is missing (the commands are pull, mount, serve, umount, "
+                        "ls, show, rm, df, status)"));
   EXPECT_THAT(refusal({"frob"}), HasSubstr("unknown command frob (the commands are pull,"));
   EXPECT_THAT(refusal({"--json", "frob", "x"}), HasSubstr("unknown command frob"));
   EXPECT_EQ(refusal({"pull", "--frob", "a/b"}),
