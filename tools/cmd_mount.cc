@@ -12,6 +12,7 @@
 
 #include "fetch/curl_transport.h"
 #include "fusefs/mount.h"
+#include "tools/api_service.h"
 #include "tools/commands.h"
 #include "tools/credentials.h"
 #include "tools/daemonize.h"
@@ -82,6 +83,11 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   options.finder = &finder;
   CASTOOL_ASSIGN(const auto mount,
                  fusefs::Mount::start(options, *store, refs, &filler, context.clock, context.log));
+  std::unique_ptr<ApiService> service;
+  if (arguments.listen.wanted()) {
+    CASTOOL_ASSIGN(service, ApiService::start(arguments.listen, context, *store, refs, origins));
+    context.log.info("serving on {}", service->where());
+  }
   std::optional<FillAll> all;
   if (arguments.fill == pull::Fill::kAll) all.emplace(*store, refs, blobs, context.log);
   if (daemon != nullptr) {
@@ -146,6 +152,9 @@ int run_mount(const MountArguments& arguments, CommandContext& context) {
   // The daemon's directory is /.
   MountArguments absolute = arguments;
   absolute.directory = absolute_path(arguments.directory);
+  for (auto* path : {&absolute.listen.socket_path, &absolute.listen.auth_token_file}) {
+    if (*path) *path = absolute_path(**path);
+  }
   Settings settings = context.settings;
   settings.store = absolute_path(settings.store);
   CommandContext placed = {context.arguments, settings,      context.variables, context.out,

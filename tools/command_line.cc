@@ -117,6 +117,9 @@ void add_mount(CLI::App& app, Raw& raw) {
       ->option_text("PATTERN ...")
       ->allow_extra_args(false);
   command.add_flag("--list-on-demand", raw.list_on_demand, "Have config.json list those as well");
+  command.add_option("--listen", raw.mount_listen.listen, "Serve the API as well, here")
+      ->option_text("ADDR");
+  add_listen_options(command, raw.mount_listen);
   command.add_option("-o", raw.mount_options, "Mount options")
       ->option_text("OPTS")
       ->allow_extra_args(false);
@@ -228,6 +231,7 @@ Status finish_mount(Raw& raw) {
   CASTOOL_ASSIGN(raw.mount.on_demand, fusefs::OnDemandPatterns::parse(raw.on_demand));
   raw.mount.listed =
       raw.list_on_demand ? fusefs::OnDemandListed::kYes : fusefs::OnDemandListed::kNo;
+  CASTOOL_ASSIGN(raw.mount.listen, finish_listen(raw.mount_listen));
   for (const std::string& words : raw.mount_options) {
     CASTOOL_RETURN_IF_ERROR(apply_mount_options(words, raw.mount));
   }

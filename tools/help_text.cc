@@ -43,6 +43,8 @@ With --on-demand 'OpenVINO/*' (or 'library/*:*', 'hf.co/*/*:*') a model that is 
 here is asked for at its origin as soon as somebody looks for its directory, and its
 files are there at once. Listing a directory asks for nothing.
 
+With --listen or --socket-listen the HTTP API is served as well (castool serve --help).
+
 Examples:
   castool mount /models
   castool mount --layout ollama ~/ollama-models

@@ -72,18 +72,11 @@ class Stream:
         self.connection.close()
 
 
-class Serve:
-    """A running server; started when made."""
+class Reached:
+    """A server that somebody else started, at "host:port" or a socket's path."""
 
-    def __init__(self, castool, *words, command=("serve", "--listen", "127.0.0.1:0")):
-        self.process = castool.start(*command, *map(str, words), stdout=subprocess.PIPE, text=True,
-                                     stderr=subprocess.PIPE)
-        line = self.process.stdout.readline()
-        if not line.startswith("serving on "):
-            self.process.wait(LIMIT)
-            raise AssertionError(f"{line}{self.process.stderr.read()}")
-        self.where = line.removeprefix("serving on ").strip()
-        self.host = self.where.split(" and ")[0]
+    def __init__(self, host):
+        self.host = str(host)
 
     @property
     def url(self):
@@ -121,6 +114,20 @@ class Serve:
             if line.rsplit(" ", 1)[0] == name:
                 return int(line.rsplit(" ", 1)[1])
         return 0
+
+
+class Serve(Reached):
+    """A running server; started when made."""
+
+    def __init__(self, castool, *words, command=("serve", "--listen", "127.0.0.1:0")):
+        self.process = castool.start(*command, *map(str, words), stdout=subprocess.PIPE, text=True,
+                                     stderr=subprocess.PIPE)
+        line = self.process.stdout.readline()
+        if not line.startswith("serving on "):
+            self.process.wait(LIMIT)
+            raise AssertionError(f"{line}{self.process.stderr.read()}")
+        self.where = line.removeprefix("serving on ").strip()
+        super().__init__(self.where.split(" and ")[0])
 
     def stop(self):
         """Its exit status after SIGTERM, and what it wrote to standard error."""

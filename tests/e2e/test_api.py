@@ -5,6 +5,7 @@ import json
 import re
 import time
 
+import api_client
 import harness
 import models
 
@@ -217,3 +218,22 @@ def test_a_big_one_is_seen_to_arrive(serve, hub):
     values = [line.get("completed", 0) for line in mine]
     assert values == sorted(values) and values[-1] == 24 * MIB
     assert server.metric("castool_fetched_bytes_total") >= 24 * MIB
+
+
+def test_inside_a_mount(castool, hub, mountpoint):
+    """mount --listen: what a caller pulls appears in the mount."""
+    add(hub)
+    path = castool.folder / "mount.sock"
+    port = harness.free_port()
+    castool.run("mount", "--layout", "ollama", "--socket-listen", path,
+                "--listen", f"127.0.0.1:{port}", mountpoint)
+    server = api_client.Reached(path)
+    assert server.get("/api/tags").json == {"models": []}
+    assert server.pull("tiny").lines[-1] == {"status": "success"}
+    place = mountpoint / "manifests/registry.ollama.ai/library/tiny/latest"
+    harness.wait_until(place.exists, 60, "the model in the mount")
+    assert api_client.Reached(f"127.0.0.1:{port}").get("/healthz").status == 200
+    assert server.ask("DELETE", "/api/delete", {"model": "tiny"}).status == 200
+    harness.wait_until(lambda: not place.exists(), 60, "the model's end in the mount")
+    castool.run("umount", mountpoint)
+    harness.wait_until(lambda: not path.exists(), 60, "the end of the socket")
