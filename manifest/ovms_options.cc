@@ -203,6 +203,12 @@ std::optional<std::string> device_option(const OvmsOptions& options, OvmsVersion
   return std::nullopt;
 }
 
+std::string draft_directory(std::string_view source) {
+  std::string directory(source);
+  std::ranges::replace(directory, '/', '-');
+  return directory;
+}
+
 base::Status check_device(const OvmsOptions& options) {
   const auto device = option(options, "target_device");
   if (!device || device->empty() || is_device(*device)) return base::ok();

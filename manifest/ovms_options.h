@@ -57,6 +57,9 @@ inline constexpr OvmsVersion kOvmsChoosesDevice{2026, 3};
 // it; other tasks take any text.
 [[nodiscard]] base::Status check_device(const OvmsOptions& options);
 
+// The directory of a draft model inside the model's own, from what --draft_source_model says.
+[[nodiscard]] std::string draft_directory(std::string_view source);
+
 // Members that a task adds to the plug-in configuration.
 struct PluginAdditions {
   std::optional<std::string> kv_cache_precision;

@@ -1,5 +1,4 @@
 // graph.pbtxt of task text_generation: HttpLLMCalculator in a loop with itself.
-#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -75,9 +74,8 @@ base::Status read_words(const OvmsOptions& options, LlmOptions& llm) {
   llm.dynamic_split_fuse = split.value_or("true") == "true";
   // OVMS takes any text here; only "true" has an effect.
   llm.tool_guided_generation = option(options, "enable_tool_guided_generation") == "true";
-  if (auto draft = option(options, "draft_source_model"); draft && !draft->empty()) {
-    std::ranges::replace(*draft, '/', '-');  // the directory that OVMS clones a draft into
-    llm.draft_models_path = std::move(draft);
+  if (const auto draft = option(options, "draft_source_model"); draft && !draft->empty()) {
+    llm.draft_models_path = draft_directory(*draft);
   }
   return base::ok();
 }

@@ -21,6 +21,8 @@ namespace castool::manifest {
 // The Hub's pattern rules (Python fnmatchcase on the whole path): case counts, '*' and '?' cross
 // '/', [seq], [!seq]; a trailing '/' means everything below; '\' in a pattern is '/'.
 [[nodiscard]] bool matches_pattern(std::string_view path, std::string_view pattern);
+// The pattern that matches exactly `path`.
+[[nodiscard]] std::string literal_pattern(std::string_view path);
 // Kept if no include or any include matches, and no exclude matches.
 [[nodiscard]] bool selected(std::string_view path, std::span<const std::string> include,
                             std::span<const std::string> exclude);

@@ -101,6 +101,18 @@ bool matches_pattern(std::string_view path, std::string_view pattern) {
   return matches(characters(path), characters(rule));
 }
 
+std::string literal_pattern(std::string_view path) {
+  std::string pattern;
+  for (const char c : path) {
+    if (c == '*' || c == '?' || c == '[') {
+      pattern += {'[', c, ']'};
+    } else {
+      pattern += c;
+    }
+  }
+  return pattern;
+}
+
 bool selected(std::string_view path, std::span<const std::string> include,
               std::span<const std::string> exclude) {
   const auto hit = [path](const std::string& pattern) { return matches_pattern(path, pattern); };

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <utility>
 
-#include "manifest/manifest.h"
-#include "pull/file_fetcher.h"
+#include <fmt/format.h>
+
+#include "manifest/ovms_graph.h"
+#include "pull/attachments.h"
+#include "pull/fetch_model.h"
 #include "pull/hub_source.h"
 #include "pull/model_blobs.h"
 #include "pull/offline.h"
 #include "pull/ollama_source.h"
+#include "pull/ovms_task.h"
 #include "pull/pull_plan.h"
 #include "pull/ref_completion.h"
 #include "pull/ref_update.h"
@@ -20,7 +23,6 @@
 namespace castool::pull {
 namespace {
 
-using base::Digest;
 using base::Result;
 using base::Status;
 
@@ -43,27 +45,23 @@ Result<std::string> name_of(const PullRequest& request) {
   return manifest::ref_name(request.source);
 }
 
+// A model without a file that was asked for by name is not the model that was meant.
+Status check_required(const RemoteModel& model, const std::vector<std::string>& required) {
+  for (const std::string& path : required) {
+    const bool there = std::any_of(model.files.begin(), model.files.end(),
+                                   [&](const RemoteFile& file) { return file.path == path; });
+    if (!there) {
+      return base::make_error(base::Code::kNotFound,
+                              fmt::format("the repository has no file {}", printable(path)));
+    }
+  }
+  return base::ok();
+}
+
 std::uint64_t total_bytes(const PullPlan& plan) {
   std::uint64_t bytes = 0;
   for (const auto& blob : plan.blobs) bytes += blob.size;
   return bytes;
-}
-
-// The names alone do not say that this caller may have the content: one answered question about a
-// file does. Where something is fetched, fetching it is that question.
-Status authorise(ModelSource& source, const RemoteModel& model, const PullPlan& plan,
-                 std::stop_token stop) {
-  bool reuses = model.restricted;
-  for (const auto& blob : plan.blobs) {
-    // What a lazy pull leaves to its readers may be here in part.
-    reuses = reuses || blob.route == Route::kReuse || blob.route == Route::kLater;
-  }
-  if (!reuses || model.files.empty()) return base::ok();
-  // A file whose digest is known redirects away, which is an answer in one round trip.
-  const auto known = std::find_if(model.files.begin(), model.files.end(),
-                                  [](const RemoteFile& file) { return file.digest.has_value(); });
-  return source.authorise(known == model.files.end() ? model.files.front() : *known,
-                          std::move(stop));
 }
 
 PullOutcome planned_outcome(const RemoteModel& model, const PullPlan& plan) {
@@ -109,45 +107,43 @@ class Run {
         plan_(plan) {}
 
   Result<PullOutcome> carry_out(PullEvents& events, std::stop_token stop) {
-    CASTOOL_RETURN_IF_ERROR(authorise(source_, model_, plan_, stop));
-    CASTOOL_ASSIGN(const auto wanted, bytes_needed(context_.store, model_, plan_));
-    CASTOOL_RETURN_IF_ERROR(check_free_space(context_.store, wanted));
-    CASTOOL_ASSIGN(const auto digests, fetch(events, stop));
+    CASTOOL_ASSIGN(old_, old_record(context_, name_));
+    pulled_.options = updated_options(old_, request_);
+    if (request_.task_wanted == TaskWanted::kAlways) {
+      CASTOOL_RETURN_IF_ERROR(find_task(stop));
+    }
+    CASTOOL_RETURN_IF_ERROR(
+        attach_models(context_, request_, pulled_.options, pulled_.attachments, events, stop));
+    const FetchPace pace{request_.recheck, request_.connections};
+    CASTOOL_ASSIGN(const FetchedModel fetched,
+                   fetch_model(context_, source_, model_, plan_, pace, events, stop));
     events.on_status("verifying sha256 digest");
     if (stop.stop_requested()) return cancelled_error();
     events.on_status("writing manifest");
-    return publish(digests);
+    return publish(fetched);
   }
 
  private:
-  // The digest of each file of the model.
-  Result<std::vector<Digest>> fetch(PullEvents& events, std::stop_token stop) {
-    FileFetcher fetcher(context_, source_, model_, plan_, request_.recheck);
-    Result<std::vector<Digest>> blobs = std::vector<Digest>();
-    {
-      const ProgressTicker ticker(events, fetcher.progress(), context_.clock);
-      blobs = fetcher.run(request_.connections, std::move(stop));
+  // Of a model that has to have one: before anything large is fetched, and good for its options.
+  Status find_task(std::stop_token stop) {
+    std::string task = request_.task;
+    if (task.empty()) {
+      CASTOOL_ASSIGN(task, ask_for_task(context_.store, source_, model_, std::move(stop)));
     }
-    for (const auto& file : fetcher.progress()) bytes_fetched_ += file->received();
-    if (!blobs) return base::failure(blobs);
-    std::vector<Digest> digests(model_.files.size());
-    for (std::size_t i = 0; i < plan_.blobs.size(); ++i) {
-      distinct_[(*blobs)[i]] = plan_.blobs[i].size;
-      for (const std::size_t file : plan_.blobs[i].files) digests[file] = (*blobs)[i];
-    }
-    return digests;
+    pulled_.task = task;
+    const auto graph = manifest::ovms_graph(task, pulled_.options, "./");
+    return graph ? base::ok() : Status(graph.error());
   }
 
   // Blobs are durable; the manifest becomes so, and then the ref that names it.
-  Result<PullOutcome> publish(const std::vector<Digest>& digests) {
-    PulledModel pulled;
-    pulled.name = name_;
-    for (const auto& [digest, size] : distinct_) pulled.bytes += size;
-    pulled.now = context_.clock.wall_now();
-    CASTOOL_ASSIGN(pulled.manifest, context_.store.put(source_.manifest_bytes(digests)));
-    CASTOOL_ASSIGN(pulled.presence, presence());
-    CASTOOL_ASSIGN(const auto old, old_record(context_, name_));
-    const auto record = updated_record(old, request_, model_, pulled);
+  Result<PullOutcome> publish(const FetchedModel& fetched) {
+    pulled_.name = name_;
+    for (const auto& [digest, size] : fetched.distinct) pulled_.bytes += size;
+    pulled_.now = context_.clock.wall_now();
+    if (pulled_.task.empty()) pulled_.task = stored_task(context_.store, model_, fetched.digests);
+    CASTOOL_ASSIGN(pulled_.manifest, context_.store.put(source_.manifest_bytes(fetched.digests)));
+    CASTOOL_ASSIGN(pulled_.presence, presence(fetched));
+    const auto record = updated_record(old_, request_, model_, pulled_);
     CASTOOL_RETURN_IF_ERROR(context_.refs.put(name_, manifest::print_ref_record(record)));
     if (record.state == manifest::RefState::kPartial) {
       // A reader may have completed its blobs between the look and the record.
@@ -155,20 +151,21 @@ class Run {
     }
     PullOutcome outcome;
     outcome.name = name_;
-    outcome.manifest = pulled.manifest;
+    outcome.manifest = pulled_.manifest;
     outcome.revision = model_.revision;
     outcome.files = model_.files.size();
-    outcome.bytes = pulled.bytes;
-    outcome.bytes_fetched = bytes_fetched_;
+    outcome.bytes = pulled_.bytes;
+    outcome.bytes_fetched = fetched.bytes_fetched;
     // A chunk that had to come twice was not reused twice.
-    outcome.bytes_reused = pulled.presence.bytes - std::min(pulled.presence.bytes, bytes_fetched_);
+    outcome.bytes_reused =
+        pulled_.presence.bytes - std::min(pulled_.presence.bytes, fetched.bytes_fetched);
     return outcome;
   }
 
   // How much of the model is here now.
-  [[nodiscard]] Result<Presence> presence() const {
+  [[nodiscard]] Result<Presence> presence(const FetchedModel& fetched) const {
     std::vector<ModelBlob> blobs;
-    for (const auto& [digest, size] : distinct_) blobs.push_back({{}, digest, size});
+    for (const auto& [digest, size] : fetched.distinct) blobs.push_back({{}, digest, size});
     return presence_of(context_.store, blobs, model_.origin);
   }
 
@@ -178,8 +175,8 @@ class Run {
   ModelSource& source_;
   const RemoteModel& model_;
   const PullPlan& plan_;
-  std::map<Digest, std::uint64_t> distinct_;
-  std::uint64_t bytes_fetched_ = 0;
+  std::optional<manifest::RefRecord> old_;
+  PulledModel pulled_;
 };
 
 Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& request,
@@ -187,6 +184,7 @@ Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& r
   CASTOOL_ASSIGN(const auto source, make_source(context, request));
   events.on_status("pulling manifest");
   CASTOOL_ASSIGN(const auto model, source->resolve(stop));
+  CASTOOL_RETURN_IF_ERROR(check_required(model, request.required));
   CASTOOL_ASSIGN(const auto plan, make_plan(context.store, model, request.extent));
   if (request.mode == Mode::kDryRun) {
     auto outcome = planned_outcome(model, plan);

@@ -39,13 +39,19 @@ enum class Mode { kFetch, kDryRun };
 enum class Extent { kWhole, kLazy };
 // Whether somebody named the model, or only looked for it in a mount.
 enum class Asked { kByName, kOnDemand };
-enum class Recheck { kNo, kYes };          // --force
+enum class Recheck { kNo, kYes };  // --force
+// Whether a model has to have a task of OVMS, or gets one only if OVMS could serve it.
+enum class TaskWanted { kIfServable, kAlways };
+// Whether options are added to those of an earlier pull, or are all there are (`ovms --pull` writes
+// its graph anew each time).
+enum class OptionsChange { kAdd, kReplace };
 enum class PlainHttp { kRefuse, kAllow };  // --insecure
 
 struct PullRequest {
   manifest::Source source;
   std::optional<std::string> name;  // --name
   std::vector<std::string> include, exclude;
+  std::vector<std::string> required;  // paths without which the repository is of no use
   Mode mode = Mode::kFetch;
   Extent extent = Extent::kWhole;
   Asked asked = Asked::kByName;
@@ -53,8 +59,10 @@ struct PullRequest {
   PlainHttp plain_http = PlainHttp::kRefuse;
   int connections =
       16;  // of the budget that `http` and `downloader` share: how much to begin at once
-  // OVMS's part, kept with the ref; empty task: what an earlier pull said, else inferred as far as
-  // this version can.
+  // OVMS's part, kept with the ref; empty task: what an earlier pull said, else inferred. Options
+  // draft_source_model and source_loras bring other repositories into the model's directory.
+  TaskWanted task_wanted = TaskWanted::kIfServable;
+  OptionsChange options_change = OptionsChange::kAdd;
   std::string task;
   std::map<std::string, std::string> options;
   std::string served_name;

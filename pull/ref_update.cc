@@ -21,6 +21,17 @@ bool same_model(const manifest::Source& a, const manifest::Source& b) {
   return a == b;
 }
 
+std::map<std::string, std::string> updated_options(const std::optional<manifest::RefRecord>& old,
+                                                   const PullRequest& request) {
+  std::map<std::string, std::string> options;
+  if (old && request.options_change == OptionsChange::kAdd &&
+      is_of_same_model(*old, request.source)) {
+    options = old->options;
+  }
+  for (const auto& [option, value] : request.options) options[option] = value;
+  return options;
+}
+
 std::string infer_task(const RemoteModel& model) {
   if (model.kind == manifest::ModelKind::kOllama) return std::string(kTextGeneration);
   const auto has = [&model](std::string_view path) {
@@ -62,9 +73,12 @@ manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old
   record.pulled_at = std::chrono::duration_cast<std::chrono::seconds>(since_epoch).count();
   record.last_used_at = record.pulled_at;
   if (!request.served_name.empty()) record.served_name = request.served_name;
+  if (request.options_change == OptionsChange::kReplace) record.task.clear();
   if (!request.task.empty()) record.task = request.task;
+  if (record.task.empty()) record.task = pulled.task;
   if (record.task.empty()) record.task = infer_task(model);
-  for (const auto& [option, value] : request.options) record.options[option] = value;
+  record.options = pulled.options;
+  record.attachments = pulled.attachments;
   return record;
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -18,12 +20,20 @@ namespace castool::pull {
 // language model with its tokenizer and for every Ollama model, else empty.
 [[nodiscard]] std::string infer_task(const RemoteModel& model);
 
+// The options that the ref has after the pull: those of `request`, added to those of an earlier
+// pull of the same model unless they are to replace them.
+[[nodiscard]] std::map<std::string, std::string> updated_options(
+    const std::optional<manifest::RefRecord>& old, const PullRequest& request);
+
 struct PulledModel {
   std::string name;
   base::Digest manifest;
   std::uint64_t bytes = 0;  // of distinct blobs
   Presence presence;
   base::Clock::Wall now;
+  std::string task = {};  // as its files say, or empty
+  std::map<std::string, std::string> options = {};
+  std::vector<manifest::Attachment> attachments = {};
 };
 
 // What the ref says from now on. Of `old`, when it is of the same model, options, task, pin and the

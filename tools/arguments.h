@@ -15,6 +15,7 @@
 #include "fusefs/mount.h"
 #include "manifest/source.h"
 #include "pull/lazy_blob.h"
+#include "tools/ovms_arguments.h"
 
 namespace castool::tools {
 
@@ -42,6 +43,7 @@ struct PullArguments {
   bool dry_run = false;
   bool lazy = false;
   bool insecure = false;
+  OvmsArguments ovms;
 };
 
 // Where the HTTP API is served and to whom.
@@ -90,12 +92,34 @@ struct RmArguments {
   std::vector<std::string> names;
 };
 
+struct SetArguments {
+  std::string name;
+  OvmsArguments ovms;
+};
+
+enum class ExportAs { kCopies, kLinks };
+
+struct ExportArguments {
+  std::string name;
+  std::string directory;
+  std::optional<fusefs::Layout> layout;  // none: plain
+  ExportAs as = ExportAs::kCopies;
+};
+
+// list-models, add-to-config, remove-from-config: an option of OVMS as a command.
+struct OvmsCommandArguments {
+  std::string command;
+  std::string flag;
+  OvmsArguments ovms;
+};
+
 struct DfArguments {};
 struct StatusArguments {};
 
 using CommandArguments =
     std::variant<PullArguments, MountArguments, ServeArguments, UmountArguments, LsArguments,
-                 ShowArguments, RmArguments, DfArguments, StatusArguments>;
+                 ShowArguments, RmArguments, DfArguments, StatusArguments, SetArguments,
+                 ExportArguments, OvmsCommandArguments>;
 
 struct Invocation {
   GlobalArguments global;

@@ -6,13 +6,16 @@
 #include <fmt/format.h>
 
 #include "fetch/curl_transport.h"
+#include "manifest/ovms_loras.h"
 #include "tools/commands.h"
 #include "tools/credentials.h"
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
+#include "tools/pull_delivery.h"
 #include "tools/pull_reporter.h"
 #include "tools/pull_request.h"
 #include "tools/quantity.h"
+#include "tools/ref_lookup.h"
 #include "tools/scratch_directory.h"
 #include "tools/signals.h"
 #include "tools/table.h"
@@ -84,20 +87,44 @@ void print_outcome(const pull::PullOutcome& outcome, bool dry_run, CommandContex
 struct NamedRequest {
   std::string where;  // "pull acme/x", for messages
   pull::PullRequest request;
+  OvmsRequest ovms;  // source_model is where it goes in the repository
 };
 
+Status deliver_and_print(const NamedRequest& named, const Repository& repository,
+                         const std::string& name, const pull::PullContext& parts,
+                         CommandContext& context, const std::stop_token& stop) {
+  CASTOOL_ASSIGN(const auto record, find_record(parts.refs, name));
+  CASTOOL_RETURN_IF_ERROR(deliver(repository, named.ovms, parts.store, record, context, stop));
+  print_delivery(repository, named.ovms, record, context);
+  return base::ok();
+}
+
+Status pull_one(const NamedRequest& named, const std::optional<Repository>& repository,
+                const pull::PullContext& parts, CommandContext& context, std::stop_token stop) {
+  const bool dry_run = named.request.mode == pull::Mode::kDryRun;
+  const bool delivers = repository && !dry_run;
+  if (delivers) {
+    CASTOOL_ASSIGN(const bool kept, keep_existing(*repository, named.ovms, context));
+    if (kept) {
+      print_delivery(*repository, named.ovms, {}, context);
+      return base::ok();
+    }
+  }
+  CASTOOL_ASSIGN(const auto outcome, pull_with_progress(parts, named.request, context, stop));
+  print_outcome(outcome, dry_run, context);
+  if (!delivers) return base::ok();
+  return deliver_and_print(named, *repository, outcome.name, parts, context, stop);
+}
+
 // One source after the other; the exit status of the first that failed.
-int pull_all(const std::vector<NamedRequest>& requests, const pull::PullContext& parts,
-             bool dry_run, CommandContext& context, std::stop_token stop) {
+int pull_all(const std::vector<NamedRequest>& requests, const std::optional<Repository>& repository,
+             const pull::PullContext& parts, CommandContext& context, std::stop_token stop) {
   int status = kExitSuccess;
   for (const NamedRequest& named : requests) {
-    const auto outcome = pull_with_progress(parts, named.request, context, stop);
-    if (outcome) {
-      print_outcome(*outcome, dry_run, context);
-      continue;
-    }
+    const Status pulled = pull_one(named, repository, parts, context, stop);
+    if (pulled) continue;
     if (context.out.reader_gone()) return status;
-    const int failure = report_error(context, named.where, outcome.error());
+    const int failure = report_error(context, named.where, pulled.error());
     status = status == kExitSuccess ? failure : status;
     if (stop.stop_requested()) break;
   }
@@ -134,20 +161,53 @@ Result<Prepared> prepare(bool dry_run, CommandContext& context) {
   return prepared;
 }
 
-}  // namespace
+// A model of OVMS's form is one of the Hub whatever its name looks like.
+Result<NamedRequest> name_request(const std::string& source, bool as_ovms,
+                                  const PullArguments& arguments, const OvmsRequest& ovms) {
+  NamedRequest named{"pull " + source_label(source), {}, ovms};
+  PullArguments adapted = arguments;
+  if (as_ovms) adapted.from = manifest::SourceKind::kHub;
+  auto request = pull_request(source, adapted, ovms);
+  if (!request) return std::move(request).error().in(named.where);
+  named.request = *std::move(request);
+  named.ovms.source_model = named.request.name.value_or(manifest::ref_name(named.request.source));
+  return named;
+}
 
-int run_pull(const PullArguments& arguments, CommandContext& context) {
-  raise_file_limit();
-  // Before any thread, so that no other thread ever takes the signals.
-  SignalWatch signals(HangUp::kStop);
-  // Nothing is fetched when one of several sources is wrong.
-  std::vector<NamedRequest> requests;
-  for (const std::string& source : arguments.sources) {
-    auto request = pull_request(source, arguments);
-    const std::string where = "pull " + source_label(source);
-    if (!request) return report_error(context, where, request.error());
-    requests.push_back({where, *std::move(request)});
+// What a graph would name has to be there when OVMS loads it.
+Status check_local_adapters(const OvmsRequest& ovms) {
+  const auto text = ovms.options.find("source_loras");
+  if (text == ovms.options.end()) return base::ok();
+  CASTOOL_ASSIGN(const auto loras, manifest::parse_source_loras(text->second));
+  for (const manifest::LoraAdapter& adapter : loras.adapters) {
+    const bool local = adapter.origin == manifest::LoraOrigin::kLocal;
+    if (local && ::access(adapter.source.c_str(), R_OK) != 0) {
+      return base::make_error(base::Code::kUsage,
+                              "source_loras: there is no file " + printable(adapter.source));
+    }
   }
+  return base::ok();
+}
+
+// Nothing is fetched when one of several sources is wrong.
+Result<std::vector<NamedRequest>> name_requests(const PullArguments& arguments,
+                                                const OvmsRequest& ovms) {
+  CASTOOL_RETURN_IF_ERROR(check_local_adapters(ovms));
+  std::vector<NamedRequest> requests;
+  if (!ovms.source_model.empty()) {
+    CASTOOL_ASSIGN(auto named, name_request(ovms.source_model, true, arguments, ovms));
+    requests.push_back(std::move(named));
+  }
+  for (const std::string& source : arguments.sources) {
+    CASTOOL_ASSIGN(auto named, name_request(source, false, arguments, ovms));
+    requests.push_back(std::move(named));
+  }
+  return requests;
+}
+
+int pull_requests(const std::vector<NamedRequest>& requests,
+                  const std::optional<Repository>& repository, const PullArguments& arguments,
+                  CommandContext& context, const std::stop_token& stop) {
   auto prepared = prepare(arguments.dry_run, context);
   if (!prepared) return report_error(context, "pull", prepared.error());
   auto refs = cas::RefStore::open(*prepared->store, context.settings.ns);
@@ -167,8 +227,30 @@ int run_pull(const PullArguments& arguments, CommandContext& context) {
   fetch::Downloader downloader(*transport, limits, context.clock, context.log, backoff, budget);
   const pull::PullContext parts = {*prepared->store,  *refs,         http,       downloader,
                                    prepared->origins, context.clock, context.log};
+  return pull_all(requests, repository, parts, context, stop);
+}
+
+}  // namespace
+
+int run_pull(const PullArguments& arguments, CommandContext& context) {
+  raise_file_limit();
+  // Before any thread, so that no other thread ever takes the signals.
+  SignalWatch signals(HangUp::kStop);
+  const auto ovms = ovms_request(arguments, context.variables);
+  if (!ovms) return report_error(context, "pull", ovms.error());
+  if (ovms->action != OvmsAction::kPull) {
+    return finish(context, "pull", act_as_ovms(*ovms, context));
+  }
+  const auto requests = name_requests(arguments, *ovms);
+  if (!requests) return report_error(context, "", requests.error());
+  std::optional<Repository> repository;
+  if (ovms->repository_path) repository = look_at_repository(*ovms->repository_path);
+  auto settings = settings_for(repository, context);
+  if (!settings) return report_error(context, "pull", settings.error());
+  CommandContext placed = {context.arguments, *settings,     context.variables, context.out,
+                           context.log,       context.clock, context.files};
   context.out.on_reader_gone([&signals] { signals.request_stop(); });
-  return pull_all(requests, parts, arguments.dry_run, context, signals.token());
+  return pull_requests(*requests, repository, arguments, placed, signals.token());
 }
 
 }  // namespace castool::tools

@@ -1,5 +1,6 @@
 #include "tools/command_line.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <utility>
@@ -41,6 +42,11 @@ struct Raw {
   LsArguments ls;
   ShowArguments show;
   RmArguments rm;
+  SetArguments set;
+  ExportArguments exported;
+  std::string export_layout = "plain";
+  std::string link = "copy";
+  OvmsCommandArguments ovms;
 };
 
 CLI::App& add_command(CLI::App& app, const std::string& name) {
@@ -68,7 +74,8 @@ void add_global_options(CLI::App& app, Raw& raw) {
 void add_pull(CLI::App& app, Raw& raw) {
   CLI::App& command = add_command(app, "pull");
   PullArguments& pull = raw.pull;
-  command.add_option("SOURCE", pull.sources, "What to pull")->required()->option_text(" ");
+  // Or --source_model; ovms_request.h says when one is missing.
+  command.add_option("SOURCE", pull.sources, "What to pull")->option_text(" ");
   command.add_option("--name", pull.name, "The name it gets here")->option_text("NAME");
   command.add_option("--revision", pull.revision, "Branch, tag, commit or refs/pr/N of the Hub")
       ->option_text("REV");
@@ -91,6 +98,7 @@ void add_pull(CLI::App& app, Raw& raw) {
   command.add_option("--from", raw.from, "Where a name without a scheme is: hf or ollama")
       ->option_text("hf|ollama")
       ->check(CLI::IsMember({"hf", "ollama"}));
+  add_ovms_pull_options(command, pull.ovms);
 }
 
 void add_mount(CLI::App& app, Raw& raw) {
@@ -148,6 +156,26 @@ void add_others(CLI::App& app, Raw& raw) {
   add_command(app, "status");
 }
 
+void add_models(CLI::App& app, Raw& raw) {
+  CLI::App& set = add_command(app, "set");
+  set.add_option("NAME", raw.set.name, "As ls prints it")->required()->option_text(" ");
+  add_ovms_model_options(set, raw.set.ovms);
+  CLI::App& exported = add_command(app, "export");
+  exported.add_option("NAME", raw.exported.name, "As ls prints it")->required()->option_text(" ");
+  exported.add_option("DIR", raw.exported.directory, "A directory that is empty or not there yet")
+      ->required()
+      ->option_text(" ");
+  exported.add_option("--layout", raw.export_layout, "As whom it is for reads it (plain)")
+      ->option_text("plain|ovms|ollama")
+      ->check(CLI::IsMember({"plain", "ovms", "ollama"}));
+  exported.add_option("--link", raw.link, "Links into the store in place of copies; pins NAME")
+      ->option_text("symlink")
+      ->check(CLI::IsMember({"symlink"}));
+  for (const char* name : {"list-models", "add-to-config", "remove-from-config"}) {
+    add_ovms_file_options(add_command(app, name), raw.ovms.ovms);
+  }
+}
+
 std::unique_ptr<CLI::App> make_parser(Raw& raw) {
   auto app = std::make_unique<CLI::App>(std::string(program_summary()), std::string(kProgram));
   auto& format = *app->get_formatter();
@@ -164,6 +192,7 @@ std::unique_ptr<CLI::App> make_parser(Raw& raw) {
   add_mount(*app, raw);
   add_serve(*app, raw);
   add_others(*app, raw);
+  add_models(*app, raw);
   return app;
 }
 
@@ -181,9 +210,21 @@ const CLI::App* chosen_command(const CLI::App& app) {
   return chosen.empty() ? nullptr : chosen.front();
 }
 
+// The word behind an option that OVMS does not know either: OVMS names both.
+std::string word_behind(std::span<const std::string> arguments, const std::string& option) {
+  const auto written_for_ovms = [&](const char* flag) {
+    return std::find(arguments.begin(), arguments.end(), flag) != arguments.end();
+  };
+  if (!written_for_ovms("--pull") && !written_for_ovms("--source_model")) return {};
+  const auto at = std::find(arguments.begin(), arguments.end(), option);
+  if (at == arguments.end() || at + 1 == arguments.end() || (at + 1)->starts_with('-')) return {};
+  return " " + *(at + 1);
+}
+
 // What a person gets for arguments that CLI11 did not take. Values of unknown options are not
 // repeated: somebody may have tried to hand over a token.
-base::Error usage_error(const CLI::App& app, const CLI::ParseError& failure) {
+base::Error usage_error(const CLI::App& app, std::span<const std::string> arguments,
+                        const CLI::ParseError& failure) {
   const CLI::App* command = chosen_command(app);
   const auto left = app.remaining(true);
   if (command == nullptr && !left.empty() && !left.front().starts_with('-')) {
@@ -196,7 +237,9 @@ base::Error usage_error(const CLI::App& app, const CLI::ParseError& failure) {
   if (!left.empty()) {
     const std::string word = left.front().substr(0, left.front().find('='));
     const char* kind = word.starts_with('-') ? "unknown option" : "unexpected argument";
-    return make_error(Code::kUsage, fmt::format("{}{} {}", prefix, kind, word), hint);
+    return make_error(
+        Code::kUsage,
+        fmt::format("{}{} {}{}", prefix, kind, word, word_behind(arguments, left.front())), hint);
   }
   if (command == nullptr) {
     return make_error(Code::kUsage, "a command is missing",
@@ -216,7 +259,11 @@ Status finish_pull(Raw& raw) {
     if (!rate) return std::move(rate).error().in("--limit-rate");
     raw.pull.bytes_per_second = *rate;
   }
-  if (raw.pull.name && raw.pull.sources.size() > 1) {
+  if (raw.pull.sources.empty() && raw.pull.ovms.flags.empty() && raw.pull.ovms.values.empty()) {
+    return make_error(Code::kUsage, "SOURCE is required", "see castool pull --help");
+  }
+  const bool model_too = raw.pull.ovms.values.contains("source_model");
+  if (raw.pull.name && raw.pull.sources.size() + (model_too ? 1 : 0) > 1) {
     return make_error(Code::kUsage, "--name: one name cannot be given to several sources");
   }
   return base::ok();
@@ -248,6 +295,21 @@ Result<ServeArguments> finish_serve(Raw& raw) {
   return serve;
 }
 
+ExportArguments finish_export(Raw& raw) {
+  if (raw.export_layout == "ovms") raw.exported.layout = fusefs::Layout::kOvms;
+  if (raw.export_layout == "ollama") raw.exported.layout = fusefs::Layout::kOllama;
+  if (raw.link == "symlink") raw.exported.as = ExportAs::kLinks;
+  return std::move(raw.exported);
+}
+
+// "list-models" is what "--list_models" is.
+OvmsCommandArguments finish_ovms(const std::string& name, Raw& raw) {
+  raw.ovms.command = name;
+  raw.ovms.flag = name;
+  std::replace(raw.ovms.flag.begin(), raw.ovms.flag.end(), '-', '_');
+  return std::move(raw.ovms);
+}
+
 // Moves the arguments of the command `name` out, checked.
 Result<CommandArguments> finish_command(const std::string& name, Raw& raw) {
   if (name == "pull") {
@@ -267,6 +329,11 @@ Result<CommandArguments> finish_command(const std::string& name, Raw& raw) {
   if (name == "show") return CommandArguments(std::move(raw.show));
   if (name == "rm") return CommandArguments(std::move(raw.rm));
   if (name == "df") return CommandArguments(DfArguments{});
+  if (name == "set") return CommandArguments(std::move(raw.set));
+  if (name == "export") return CommandArguments(finish_export(raw));
+  if (name.ends_with("-models") || name.ends_with("-config")) {
+    return CommandArguments(finish_ovms(name, raw));
+  }
   return CommandArguments(StatusArguments{});
 }
 
@@ -284,7 +351,7 @@ Result<std::variant<Invocation, Text>> parse_command_line(std::span<const std::s
   } catch (const CLI::CallForVersion&) {
     return Text{std::string(version_line()) + "\n"};
   } catch (const CLI::ParseError& failure) {
-    return usage_error(*app, failure);
+    return usage_error(*app, arguments, failure);
   }
   Invocation invocation;
   invocation.command = chosen_command(*app)->get_name();

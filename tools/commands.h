@@ -3,6 +3,7 @@
 
 #include "tools/arguments.h"
 #include "tools/command_context.h"
+#include "tools/ovms_request.h"
 
 namespace castool::tools {
 
@@ -15,5 +16,11 @@ namespace castool::tools {
 [[nodiscard]] int run_rm(const RmArguments& arguments, CommandContext& context);
 [[nodiscard]] int run_df(const DfArguments& arguments, CommandContext& context);
 [[nodiscard]] int run_status(const StatusArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_set(const SetArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_export(const ExportArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_ovms(const OvmsCommandArguments& arguments, CommandContext& context);
+
+// What `pull` does when OVMS's options ask for something else.
+[[nodiscard]] base::Status act_as_ovms(const OvmsRequest& request, CommandContext& context);
 
 }  // namespace castool::tools

@@ -6,7 +6,7 @@
 namespace castool::tools {
 namespace {
 
-constexpr std::array<CommandHelp, 9> kCommands = {{
+constexpr std::array<CommandHelp, 14> kCommands = {{
     {"pull", "Fetch models completely, verify them and give them a name",
      R"(SOURCE is one of
   org/name[@rev], hf://org/name[@rev]      a repository of the Hugging Face Hub
@@ -19,6 +19,10 @@ interrupted pull is resumed by running it again. Several sources are pulled one
 after the other; if one fails the others are still pulled, and the exit status is
 that of the first failure. Patterns match the whole path and * crosses /.
 
+ovms --pull ARGS is castool pull ARGS: the options of OVMS describe the model and are
+kept with it. --model_repository_path is where a mount of castool shows it, or a plain
+directory that gets a copy as OVMS would have left it.
+
 With --lazy the name appears as soon as the small files and the headers of model
 files are here; large files are fetched when a mount's readers want them.
 
@@ -28,7 +32,9 @@ Examples:
   castool pull llama3.2:3b qwen3:8b
   castool pull --include '*.json' --include '*Q4_K_M*' unsloth/Qwen3-8B-GGUF
   castool pull --limit-rate 20M --revision refs/pr/1 acme/model
-  castool pull --dry-run --json acme/model)"},
+  castool pull --dry-run --json acme/model
+  castool pull --source_model OpenVINO/Qwen3-8B-int4-ov --task text_generation
+      --target_device GPU --model_repository_path /models)"},
     {"mount", "Show the models of the namespace as a directory",
      R"(Returns once DIR is readable; the mount follows pulls and removals by itself.
 Layout ovms is a model repository with config.json for OpenVINO Model Server,
@@ -90,6 +96,35 @@ free     left on the file system
 Examples:
   castool df
   castool df --json)"},
+    {"set", "Change a model's options of OVMS without a pull",
+     R"(A mount shows the new graph.pbtxt and config.json at once. An empty value takes an
+option back to OVMS's default. What names other repositories (--draft_source_model,
+--source_loras) is brought by castool pull with the same option.
+
+Examples:
+  castool set OpenVINO/Qwen3-8B-int4-ov --target_device GPU --max_num_seqs 64
+  castool set llama3.2:3b --tool_parser llama3 --model_name chat
+  castool set acme/model --target_device '')"},
+    {"export", "Write a model out as plain files",
+     R"(Layout plain is the model's own files; ovms and ollama are what a mount of that layout
+would show, with this model alone. The directory appears whole or not at all. Blocks
+are shared with the store where the file system can do that.
+
+Examples:
+  castool export acme/model /data/model
+  castool export --layout ovms OpenVINO/Qwen3-8B-int4-ov /data/models
+  castool export --link symlink acme/model /data/model)"},
+    {"list-models", "List what OVMS could serve from a directory, as ovms --list_models",
+     R"(Examples:
+  castool list-models --model_repository_path /models)"},
+    {"add-to-config", "Add a model to OVMS's config.json, as ovms --add_to_config",
+     R"(A mount of castool has a config.json of its own and needs none.
+
+Examples:
+  castool add-to-config --config_path /srv/config.json --model_name chat --model_path /models/acme/chat)"},
+    {"remove-from-config", "Remove a model from OVMS's config.json",
+     R"(Examples:
+  castool remove-from-config --config_path /srv/config.json --model_name chat)"},
     {"status", "Show transfers that are under way, in any process",
      R"(Examples:
   castool status

@@ -28,6 +28,9 @@ struct Dispatch {
   int operator()(const RmArguments& a) const { return run_rm(a, context); }
   int operator()(const DfArguments& a) const { return run_df(a, context); }
   int operator()(const StatusArguments& a) const { return run_status(a, context); }
+  int operator()(const SetArguments& a) const { return run_set(a, context); }
+  int operator()(const ExportArguments& a) const { return run_export(a, context); }
+  int operator()(const OvmsCommandArguments& a) const { return run_ovms(a, context); }
 };
 
 // For errors found before the arguments are understood.

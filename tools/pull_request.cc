@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "fetch/url.h"
+#include "manifest/path_rules.h"
 
 namespace castool::tools {
 namespace {
@@ -78,6 +79,26 @@ Result<pull::PullRequest> pull_request(const std::string& source, const PullArgu
   request.recheck = arguments.force ? pull::Recheck::kYes : pull::Recheck::kNo;
   request.connections = arguments.connections;
   request.plain_http = arguments.insecure ? pull::PlainHttp::kAllow : pull::PlainHttp::kRefuse;
+  return request;
+}
+
+Result<pull::PullRequest> pull_request(const std::string& source, const PullArguments& arguments,
+                                       const OvmsRequest& ovms) {
+  CASTOOL_ASSIGN(pull::PullRequest request, pull_request(source, arguments));
+  const bool hub = std::holds_alternative<manifest::HubSource>(request.source);
+  if (!ovms.gguf_files.empty()) {
+    if (!hub) return make_error(Code::kUsage, "--gguf_filename is for repositories of the Hub");
+    for (const std::string& file : ovms.gguf_files) {
+      request.include.push_back(manifest::literal_pattern(file));
+    }
+    request.required = ovms.gguf_files;
+  }
+  request.task = ovms.task;
+  request.options = ovms.options;
+  request.served_name = ovms.model_name;
+  const bool described = ovms.as_ovms || !ovms.options.empty();
+  if (described) request.task_wanted = pull::TaskWanted::kAlways;
+  if (ovms.as_ovms) request.options_change = pull::OptionsChange::kReplace;
   return request;
 }
 

@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "pull/puller.h"
 #include "tools/arguments.h"
+#include "tools/ovms_request.h"
 
 namespace castool::tools {
 
@@ -16,5 +17,10 @@ namespace castool::tools {
 // the Hub with an Ollama source.
 [[nodiscard]] base::Result<pull::PullRequest> pull_request(const std::string& source,
                                                            const PullArguments& arguments);
+
+// The request of one source with what OVMS's options say of the model.
+[[nodiscard]] base::Result<pull::PullRequest> pull_request(const std::string& source,
+                                                           const PullArguments& arguments,
+                                                           const OvmsRequest& ovms);
 
 }  // namespace castool::tools

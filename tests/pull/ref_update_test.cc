@@ -90,7 +90,9 @@ RefRecord earlier() {
 TEST(UpdatedRecord, OfAnotherRevisionKeepsWhatTheUserSet) {
   auto request = request_for(HubSource{"acme/m", "v2"});
   request.options = {{"max_num_seqs", "16"}};
-  const auto record = updated_record(earlier(), request, hub_model({"a"}), whole(1));
+  PulledModel pulled = whole(1);
+  pulled.options = updated_options(earlier(), request);
+  const auto record = updated_record(earlier(), request, hub_model({"a"}), pulled);
   EXPECT_EQ(record.first_pulled_ns, 10);
   EXPECT_EQ(record.pulled_at, 1000);
   EXPECT_TRUE(record.pinned);
@@ -99,6 +101,19 @@ TEST(UpdatedRecord, OfAnotherRevisionKeepsWhatTheUserSet) {
   EXPECT_EQ(record.options.at("max_num_seqs"), "16");
   EXPECT_EQ(record.options.at("pooling"), "CLS");
   EXPECT_EQ(record.source, "hf://acme/m@v2");
+}
+
+TEST(UpdatedRecord, OfAPullAsOvmsDoesItHasNoOlderOptions) {
+  auto request = request_for(HubSource{"acme/m", "v2"});
+  request.options = {{"max_num_seqs", "16"}};
+  request.options_change = OptionsChange::kReplace;
+  PulledModel pulled = whole(1);
+  pulled.task = "rerank";
+  pulled.options = updated_options(earlier(), request);
+  EXPECT_EQ(pulled.options, request.options);
+  EXPECT_EQ(updated_record(earlier(), request, hub_model({"a"}), pulled).task, "rerank");
+  request.task = "text_generation";
+  EXPECT_EQ(updated_record(earlier(), request, hub_model({"a"}), pulled).task, "text_generation");
 }
 
 TEST(UpdatedRecord, OfAnotherModelStartsAnew) {

@@ -120,7 +120,8 @@ TEST(CommandLine, OtherCommandsHaveTheirArguments) {
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(refusal({}),
               HasSubstr("a command is missing (the commands are pull, mount, serve, umount, "
-                        "ls, show, rm, df, status)"));
+                        "ls, show, rm, df, status, "
+                        "set, export, list-models, add-to-config, remove-from-config)"));
   EXPECT_THAT(refusal({"frob"}), HasSubstr("unknown command frob (the commands are pull,"));
   EXPECT_THAT(refusal({"--json", "frob", "x"}), HasSubstr("unknown command frob"));
   EXPECT_EQ(refusal({"pull", "--frob", "a/b"}),
@@ -129,8 +130,8 @@ TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(refusal({"ls", "extra"}), "ls: unexpected argument extra (see castool ls --help)");
   EXPECT_EQ(refusal({"pull"}), "pull: SOURCE is required (see castool pull --help)");
   // Commands and options of later versions are as unknown as any other.
-  EXPECT_THAT(refusal({"pull", "--weight-format", "a/b"}),
-              HasSubstr("unknown option --weight-format"));
+  EXPECT_THAT(refusal({"pull", "--weightformat", "a/b"}),
+              HasSubstr("unknown option --weightformat"));
   EXPECT_THAT(refusal({"gc"}), HasSubstr("unknown command gc"));
 }
 
