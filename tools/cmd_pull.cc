@@ -8,6 +8,7 @@
 #include "fetch/curl_transport.h"
 #include "manifest/ovms_loras.h"
 #include "tools/commands.h"
+#include "tools/convert_model.h"
 #include "tools/credentials.h"
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
@@ -110,7 +111,13 @@ Status pull_one(const NamedRequest& named, const std::optional<Repository>& repo
       return base::ok();
     }
   }
-  CASTOOL_ASSIGN(const auto outcome, pull_with_progress(parts, named.request, context, stop));
+  const PullModel pull_model = [&](const pull::PullContext& with, const pull::PullRequest& what) {
+    return pull_with_progress(with, what, context, stop);
+  };
+  const bool converts = named.ovms.convert && !dry_run;
+  CASTOOL_ASSIGN(const auto outcome,
+                 converts ? convert_model(parts, named.request, pull_model, context, stop)
+                          : pull_model(parts, named.request));
   print_outcome(outcome, dry_run, context);
   if (!delivers) return base::ok();
   return deliver_and_print(named, *repository, outcome.name, parts, context, stop);

@@ -96,6 +96,8 @@ Result<pull::PullRequest> pull_request(const std::string& source, const PullArgu
   request.task = ovms.task;
   request.options = ovms.options;
   request.served_name = ovms.model_name;
+  // A conversion is made anew when the directory that it went to is to be overwritten.
+  if (ovms.convert && ovms.overwrite) request.recheck = pull::Recheck::kYes;
   const bool described = ovms.as_ovms || !ovms.options.empty();
   if (described) request.task_wanted = pull::TaskWanted::kAlways;
   if (ovms.as_ovms) request.options_change = pull::OptionsChange::kReplace;

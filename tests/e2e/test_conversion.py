@@ -1,0 +1,127 @@
+"""Conversion with stand-ins for optimum-cli and convert_tokenizer that record what they are given."""
+
+import json
+import os
+import signal
+
+import pytest
+
+import harness
+
+STAND_IN = """#!/usr/bin/env python3
+import json, os, pathlib, sys, time
+out = pathlib.Path(os.environ["RECORD"])
+cache = pathlib.Path(os.environ["HF_HUB_CACHE"])
+name = os.path.basename(sys.argv[0])
+seen = {str(p.relative_to(cache)): p.read_text() for p in sorted(cache.rglob("*")) if p.is_file()}
+with open(out, "a") as record:
+    record.write(json.dumps({"words": [name, *sys.argv[1:]], "cache": seen,
+                             "environment": dict(os.environ)}) + "\\n")
+mode = os.environ.get("MODE", "")
+if mode == "fail":
+    sys.exit("the weights are too heavy")
+if mode == "wait":
+    time.sleep(600)
+target = pathlib.Path(sys.argv[-1])
+target.mkdir(exist_ok=True)
+print("converting")
+if name == "optimum-cli":
+    (target / "openvino_model.xml").write_text("<net/>")
+    (target / "openvino_model.bin").write_bytes(b"converted")
+    (target / "sub").mkdir()
+    (target / "sub/config.json").write_text("{}")
+else:
+    (target / "openvino_tokenizer.xml").write_text("<tok/>")
+"""
+
+
+@pytest.fixture
+def record(castool, tmp_path):
+    """The stand-ins on PATH; what they were called with."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("optimum-cli", "convert_tokenizer"):
+        (folder / name).write_text(STAND_IN)
+        (folder / name).chmod(0o755)
+    path = tmp_path / "record"
+    castool.environment.update(PATH=f"{folder}:{castool.environment['PATH']}", RECORD=str(path))
+    return path
+
+
+def calls(record):
+    return [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+
+
+def assert_nothing_left(castool):
+    """No name of the source, no scratch directory, no process."""
+    assert not list((castool.store / "refs").glob("conversion/*"))
+    assert os.listdir(castool.folder / harness.TMP_NAME) == []
+    assert castool.processes() == []
+
+
+@pytest.fixture
+def source(hub):
+    files = {"config.json": json.dumps({"architectures": ["LlamaForCausalLM"]}),
+             "model.safetensors": "weights"}
+    return hub.add_repository("acme/torch", files), files
+
+
+def test_a_repository_is_converted_and_kept(hub, castool, source, record, tmp_path):
+    commit, files = source
+    done = castool.run("pull", "--pull", "--source_model", "acme/torch", "--weight-format", "int4",
+                       "--extra_quantization_params", "--sym --dataset 'my data'",
+                       "--model_repository_path", tmp_path / "models", env={"HF_TOKEN": "hf_secret"})
+    first, second = calls(record)
+    output = first["words"][-1]
+    assert first["words"] == ["optimum-cli", "export", "openvino", "--model", "acme/torch",
+                              "--trust-remote-code", "--weight-format", "int4", "--sym",
+                              "--dataset", "my data", output]
+    assert second["words"] == ["convert_tokenizer", "acme/torch", "--with-detokenizer", "-o", output]
+    folder = "models--acme--torch"
+    assert first["cache"] == {f"{folder}/refs/main": commit} | {
+        f"{folder}/snapshots/{commit}/{path}": text for path, text in files.items()}
+    assert first["environment"]["HF_HUB_OFFLINE"] == "1"
+    assert "hf_secret" not in json.dumps(first)
+    assert "converting" in done.err
+    assert_nothing_left(castool)
+    made = tmp_path / "models/acme/torch"
+    assert (made / "openvino_model.bin").read_bytes() == b"converted"
+    assert (made / "sub/config.json").exists() and (made / "graph.pbtxt").exists()
+    assert not (made / "model.safetensors").exists()
+    (shown,) = castool.run("show", "--json", "acme/torch").json
+    assert shown["state"] == "complete" and shown["options"]["weight-format"] == "int4"
+    assert "acme/torch" in castool.run("ls").out
+    # The same again is there already; another format is not.
+    castool.run("pull", "--source_model", "acme/torch", "--weight-format", "int4",
+                "--extra_quantization_params", "--sym --dataset 'my data'", "--max_num_seqs", "4")
+    assert len(calls(record)) == 2
+    assert castool.run("show", "--json", "acme/torch").json[0]["options"]["max_num_seqs"] == "4"
+    castool.run("pull", "--source_model", "acme/torch", "--weight-format", "int8")
+    assert len(calls(record)) == 4
+
+
+def test_a_failure_leaves_nothing_behind(castool, source, record):
+    done = castool.run("pull", "--source_model", "acme/torch", "--weight-format", "int4", status=1,
+                       env={"MODE": "fail"})
+    assert "the weights are too heavy" in done.err and "optimum-cli failed: exit status 1" in done.err
+    assert castool.run("ls", "--json").json == []
+    assert_nothing_left(castool)
+
+
+def test_an_interruption_ends_the_program_too(castool, source, record):
+    process = castool.start("pull", "--source_model", "acme/torch", "--weight-format", "int4",
+                            env={"MODE": "wait"})
+    harness.wait_until(lambda: calls(record), 60, "start of the conversion")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert castool.run("ls", "--json").json == []
+    assert_nothing_left(castool)
+
+
+def test_without_the_programs_nothing_is_fetched(hub, castool, source):
+    empty = castool.folder / "empty"
+    empty.mkdir()
+    done = castool.run("pull", "--source_model", "acme/torch", "--weight-format", "int4", status=1,
+                       env={"PATH": str(empty)})
+    assert "optimum-cli is not installed" in done.err
+    assert hub.log() == []
