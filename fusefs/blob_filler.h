@@ -64,6 +64,10 @@ class FillingBlob {
   // given out have turned out wrong (or nothing right is to be had). Asks for nothing by itself.
   // The mount has to hear of it: what the kernel keeps in its cache is read without a want().
   [[nodiscard]] virtual Ticket settled(Done done) = 0;
+  // What readers were given before it was verified, for the process that takes the mount over; it
+  // calls go_on_from(), before any want(), so that it knows what may turn out wrong.
+  [[nodiscard]] virtual std::string given_out() = 0;
+  virtual void go_on_from(const std::string& given_out) = 0;
   // Nobody waits any more: `done` gets kCancelled, unless it has been called or is being called.
   virtual void cancel(Ticket ticket) = 0;
 };

@@ -34,6 +34,8 @@ class BlobOpener {
  public:
   virtual ~BlobOpener() = default;
   [[nodiscard]] virtual base::Result<OpenedBlob> open(const base::Digest& digest) = 0;
+  // The same for one that is open already, whatever has become of its name since.
+  [[nodiscard]] virtual base::Result<OpenedBlob> open_again(cas::Blob blob) = 0;
   // Whether open() would give a blob without checks that is worth leaving to the kernel. Cheap.
   [[nodiscard]] virtual bool needs_no_look(const base::Digest& digest) = 0;
   // A check found the blob wrong. Another file of that name, which came since, is left alone.

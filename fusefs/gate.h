@@ -1,7 +1,9 @@
 // Lets calls from foreign threads into an object that will be destroyed: once closed, nobody gets
-// in and nobody is left inside. Whoever may call holds the gate by a shared_ptr.
+// in and nobody is left inside. Whoever may call holds the gate by a shared_ptr. For a while it can
+// also be held: nobody is inside then either, and those who come wait.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "base/mutex.h"
@@ -29,13 +31,35 @@ class Gate {
   void close() {
     const base::MutexLock lock(mutex_);
     open_ = false;
+    changed_.notify_all();
     while (inside_ > 0)
       changed_.wait_until(mutex_, std::chrono::steady_clock::now() + std::chrono::seconds(1));
+  }
+
+  // Waits for those inside; false, and nothing is held, when `deadline` came first. Not to be
+  // called from inside.
+  [[nodiscard]] bool hold(std::chrono::steady_clock::time_point deadline) {
+    const base::MutexLock lock(mutex_);
+    held_ = true;
+    while (inside_ > 0) {
+      if (changed_.wait_until(mutex_, deadline) || inside_ == 0) continue;
+      held_ = false;
+      changed_.notify_all();
+      return false;
+    }
+    return true;
+  }
+  void release() {
+    const base::MutexLock lock(mutex_);
+    held_ = false;
+    changed_.notify_all();
   }
 
  private:
   bool enter() {
     const base::MutexLock lock(mutex_);
+    while (held_ && open_)
+      changed_.wait_until(mutex_, std::chrono::steady_clock::now() + std::chrono::seconds(1));
     if (open_) ++inside_;
     return open_;
   }
@@ -47,6 +71,7 @@ class Gate {
   base::Mutex mutex_;
   base::CondVar changed_;
   bool open_ CASTOOL_GUARDED_BY(mutex_) = true;
+  bool held_ CASTOOL_GUARDED_BY(mutex_) = false;
   std::uint64_t inside_ CASTOOL_GUARDED_BY(mutex_) = 0;
 };
 

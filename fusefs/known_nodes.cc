@@ -1,9 +1,13 @@
 #include "fusefs/known_nodes.h"
 
+#include <limits>
 #include <utility>
 
 namespace castool::fusefs {
 namespace {
+
+// In place of one who was in another process.
+constexpr KnownNodes::Giver kStranger = std::numeric_limits<KnownNodes::Giver>::max();
 
 bool same_content(const Node& a, const Node& b) {
   if (a.is_directory() != b.is_directory()) return false;
@@ -78,6 +82,20 @@ bool KnownNodes::poisoned(NodeId id) const {
   const base::MutexLock lock(mutex_);
   const auto found = nodes_.find(id);
   return found != nodes_.end() && found->second.poisoned;
+}
+
+std::vector<KnownNodes::Entry> KnownNodes::all() const {
+  std::vector<Entry> entries;
+  const base::MutexLock lock(mutex_);
+  entries.reserve(nodes_.size());
+  for (const auto& [id, known] : nodes_)
+    entries.push_back({id, known.node, known.count, known.giver != 0, known.poisoned});
+  return entries;
+}
+
+void KnownNodes::adopt(const Entry& entry) {
+  const base::MutexLock lock(mutex_);
+  nodes_[entry.id] = {entry.node, entry.count, entry.unsure ? kStranger : 0, entry.poisoned};
 }
 
 NodeId KnownNodes::node_for(Ino ino, Bytes bytes) const {

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 #include "base/mutex.h"
 #include "fusefs/node_id.h"
@@ -38,6 +39,17 @@ class KnownNodes {
   void mark_dropped(NodeId id);  // its pages were dropped
   [[nodiscard]] bool unsure(NodeId id) const;
   [[nodiscard]] bool poisoned(NodeId id) const;
+
+  // All of it, for the process that takes the mount over, and there.
+  struct Entry {
+    NodeId id = 0;
+    NodePtr node;
+    std::uint64_t count = 0;
+    bool unsure = false;
+    bool poisoned = false;
+  };
+  [[nodiscard]] std::vector<Entry> all() const;
+  void adopt(const Entry& entry);
 
   // As which node a file is shown that is read through the daemon: the first variant that is not
   // poisoned, 0 being kept for bytes of the store. The last one when all are.

@@ -34,6 +34,7 @@
 #include "base/mutex.h"
 #include "fusefs/answer.h"
 #include "fusefs/entry.h"
+#include "fusefs/handover_state.h"
 #include "fusefs/known_nodes.h"
 #include "fusefs/open_files.h"
 #include "fusefs/tree.h"
@@ -100,6 +101,11 @@ class ModelFs {
   Answer<std::string> getxattr(NodeId id, std::string_view name);
   Answer<std::vector<std::string>> listxattr(NodeId id);
   Answer<struct statvfs> statfs();
+
+  // What another process has to know to go on in this one's place, while nothing is asked of this
+  // one; and there, before anything is. The connection is not this one's business.
+  [[nodiscard]] HandoverState hand_over() const;
+  void take_over(HandoverState state);
 
   // For tests: how many nodes and files the kernel holds.
   [[nodiscard]] std::size_t known_nodes() const;

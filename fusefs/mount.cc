@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <fstream>
@@ -19,6 +20,8 @@
 #include "base/mutex.h"
 #include "fusefs/fuse_control.h"
 #include "fusefs/fuse_device.h"
+#include "fusefs/handover_socket.h"
+#include "fusefs/handover_state.h"
 #include "fusefs/model_fs.h"
 #include "fusefs/mount_table.h"
 #include "fusefs/native_files.h"
@@ -38,6 +41,9 @@ using base::Status;
 constexpr std::chrono::milliseconds kLook{1000};
 constexpr int kReadAheadKib = 1024;
 constexpr std::size_t kSideThreads = 8;
+// For what is under way when the mount is to be handed over: local work.
+constexpr std::chrono::seconds kPauseTime{10};
+constexpr std::string_view kType = "fuse.castool";
 
 // Where the mount may go; gives the canonical path.
 Result<std::string> check_directory(const MountOptions& options, const cas::Store& store) {
@@ -48,7 +54,7 @@ Result<std::string> check_directory(const MountOptions& options, const cas::Stor
   if (!canonical) return no_directory("there is no such directory");
   const std::string& path = *canonical;
   CASTOOL_ASSIGN(const auto mounted, current_mount_at(path));
-  if (mounted)
+  if (mounted && !(options.replace && mounted->type == kType))
     return base::make_error(Code::kBusy, fmt::format("{} is mounted at {}", mounted->type, path),
                             fmt::format("castool umount {}", path));
   struct stat attr {};
@@ -82,7 +88,7 @@ void raise_read_ahead(dev_t device) {
   file << kReadAheadKib << '\n';
 }
 
-class FuseMount final : public Mount {
+class FuseMount final : public Mount, private MountGiver {
  public:
   FuseMount(MountOptions options, cas::Store& store, cas::RefStore& refs, BlobFiller* filler,
             base::Clock& clock, base::Log& log)
@@ -95,6 +101,7 @@ class FuseMount final : public Mount {
         manifests_(std::make_shared<StoreManifests>(store)) {}
 
   ~FuseMount() override {
+    control_socket_.reset();
     watching_ = {};
     if (session_) finish();
   }
@@ -103,36 +110,29 @@ class FuseMount final : public Mount {
     // Watched first: a change between the first look and the watch would be missed for a while.
     CASTOOL_ASSIGN(watch_, cas::RefWatch::open(store, refs_.ns()));
     CASTOOL_ASSIGN(records_, refs_.list());
-    CASTOOL_ASSIGN(base::UniqueFd device,
-                   mount_device({options_.directory, options_.source_name, options_.allow_other}));
-    native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
-    fs_.emplace(view_of(records_, nullptr),
-                FileParts{blobs_, &*native_, filler_, &notifier_, &side_},
-                ModelFs::Owner{options_.uid, options_.gid}, log_,
-                OnDemand{options_.on_demand, options_.layout});
-    if (options_.finder != nullptr && !options_.on_demand.empty())
-      lookups_.emplace(
-          *options_.finder,
-          [this](NodeId parent, const std::string& name) { return fs_->lookup(parent, name); },
-          clock_);
-    auto session = Session::serve(
-        std::move(device),
-        {*fs_, notifier_, log_, clock_, stack_depth_for(store), lookups_ ? &*lookups_ : nullptr});
-    if (!session) {
-      static_cast<void>(unmount_device(options_.directory, Detach::kLazy));
-      return base::failure(std::move(session));
+    TreePtr tree = view_of(records_, nullptr);
+    std::optional<MountEntry> there;
+    if (options_.replace) {
+      CASTOOL_ASSIGN(there, current_mount_at(options_.directory));
     }
-    session_ = *std::move(session);
+    if (there) {
+      CASTOOL_RETURN_IF_ERROR(take_over(there->device, std::move(tree), store));
+    } else {
+      CASTOOL_RETURN_IF_ERROR(mount(std::move(tree), store));
+    }
     CASTOOL_ASSIGN(device_, first_listing(options_.directory));
     raise_read_ahead(device_);
     take_control();
     native_->probe();
     watching_ = std::jthread([this](std::stop_token stop) { follow(stop); });
+    be_replaceable(store);
     return base::ok();
   }
 
   Status run(std::stop_token stop) override {
-    if (session_->wait_ended(stop)) {
+    const bool ended = session_->wait_ended(stop);
+    control_socket_.reset();  // nobody takes it over any more
+    if (ended) {
       session_->stop();
       return base::ok();
     }
@@ -142,6 +142,87 @@ class FuseMount final : public Mount {
   }
 
  private:
+  void build(const base::UniqueFd& device, TreePtr tree, cas::Store& store) {
+    native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
+    fs_.emplace(std::move(tree), FileParts{blobs_, &*native_, filler_, &notifier_, &side_},
+                ModelFs::Owner{options_.uid, options_.gid}, log_,
+                OnDemand{options_.on_demand, options_.layout});
+    if (options_.finder != nullptr && !options_.on_demand.empty())
+      lookups_.emplace(
+          *options_.finder,
+          [this](NodeId parent, const std::string& name) { return fs_->lookup(parent, name); },
+          fs_->files().gate(), clock_);
+  }
+
+  [[nodiscard]] Session::Parts session_parts(const cas::Store& store) {
+    return {*fs_, notifier_, log_, clock_, stack_depth_for(store), lookups_ ? &*lookups_ : nullptr};
+  }
+
+  Status mount(TreePtr tree, cas::Store& store) {
+    CASTOOL_ASSIGN(base::UniqueFd device,
+                   mount_device({options_.directory, options_.source_name, options_.allow_other}));
+    build(device, std::move(tree), store);
+    auto session = Session::serve(std::move(device), session_parts(store));
+    if (session) {
+      session_ = *std::move(session);
+      return base::ok();
+    }
+    static_cast<void>(unmount_device(options_.directory, Detach::kLazy));
+    return base::failure(std::move(session));
+  }
+
+  // Whatever fails before the other daemon has let go leaves the mount to it.
+  Status take_over(dev_t mounted, TreePtr tree, cas::Store& store) {
+    CASTOOL_ASSIGN(auto predecessor, Predecessor::ask(options_.control_directory, mounted));
+    GivenMount& given = predecessor.given();
+    CASTOOL_ASSIGN(HandoverState state, parse_handover(given.state, *tree, std::move(given.blobs)));
+    build(given.device, std::move(tree), store);
+    const ConnectionState connection = std::move(state.connection);
+    auto session = Session::prepare(std::move(given.device), session_parts(store), connection);
+    if (!session) return base::failure(std::move(session));
+    fs_->take_over(std::move(state));
+    native_->probe();
+    if (const Status taken = predecessor.take(); !taken) {
+      native_->leave_to_another();
+      return taken;
+    }
+    session_ = *std::move(session);
+    log_.info("{}: taken over from another daemon", options_.directory);
+    return session_->begin(connection);
+  }
+
+  void be_replaceable(cas::Store& store) {
+    if (options_.control_directory.empty()) return;
+    auto server =
+        HandoverServer::listen(options_.control_directory, device_, *this, store.files(), log_);
+    if (!server)
+      return log_.info("it cannot be replaced while it is mounted: {}", server.error().text());
+    control_socket_ = *std::move(server);
+  }
+
+  Result<GivenMount> pause() override {
+    if (!session_->pause(std::chrono::steady_clock::now() + kPauseTime))
+      return base::make_error(Code::kBusy, "files are just being opened");
+    HandoverState state = fs_->hand_over();
+    state.connection = session_->connection();
+    GivenMount given{native_->connection(), to_bytes(state), {}};
+    for (OpenNode& open : state.files) {
+      if (open.blob) given.blobs.push_back(std::move(open.blob));
+    }
+    if (given.device) return given;
+    session_->resume();
+    return base::errno_error(EMFILE, "another descriptor of the mount");
+  }
+
+  void resume() override { session_->resume(); }
+
+  void leave() override {
+    handed_over_ = true;
+    native_->leave_to_another();
+    session_->leave();
+    log_.info("{}: handed over to another daemon", options_.directory);
+  }
+
   void take_control() {
     auto control = FuseControl::open(device_);
     const std::uint32_t known = control ? control->max_background().value_or(0) : 0;
@@ -160,7 +241,7 @@ class FuseMount final : public Mount {
   // Unmounts if the mount is still ours to unmount, and answers what came in before.
   void finish() {
     const auto mounted = current_mount_at(options_.directory);
-    if (mounted && *mounted && (device_ == 0 || (*mounted)->device == device_)) {
+    if (!handed_over_ && mounted && *mounted && (device_ == 0 || (*mounted)->device == device_)) {
       auto done = unmount_device(options_.directory, Detach::kWhenIdle);
       if (!done && done.error().code == Code::kBusy) {
         log_.warn("{}: files are still open; their readers get an error from now on",
@@ -230,6 +311,8 @@ class FuseMount final : public Mount {
   std::optional<ModelFs> fs_;
   std::optional<WaitingLookups> lookups_;
   std::unique_ptr<Session> session_;
+  std::atomic<bool> handed_over_{false};
+  std::unique_ptr<HandoverServer> control_socket_;
   std::jthread watching_;
 };
 
@@ -253,7 +336,7 @@ Status unmount(const std::string& directory, Detach detach) {
   const auto path = canonical_path(directory);
   if (!path) return none();
   CASTOOL_ASSIGN(const auto mounted, current_mount_at(*path));
-  if (!mounted || mounted->type != "fuse.castool") return none();
+  if (!mounted || mounted->type != kType) return none();
   return unmount_device(*path, detach);
 }
 

@@ -35,19 +35,22 @@ struct MountOptions {
   OnDemandPatterns on_demand;     // models that are brought here when they are looked for,
   ModelFinder* finder = nullptr;  // by this one, which outlives the mount
   OnDemandListed listed = OnDemandListed::kNo;
+  std::string control_directory;  // of the socket by which it can be replaced; "": it cannot
+  bool replace = false;           // take over what is mounted there, if anything is
 };
 
 class Mount {
  public:
-  // Errors: kBusy (something is mounted there), kUnsupported (no /dev/fuse, no fusermount3: the
-  // hint says what to install), kUsage (not a directory). `filler` brings what the store lacks and
-  // outlives the mount; null: reading that is EIO.
+  // Errors: kBusy (something is mounted there, or it cannot be replaced; then it is as it was),
+  // kUnsupported (no /dev/fuse, no fusermount3: the hint says what to install), kUsage (not a
+  // directory). `filler` brings what the store lacks and outlives the mount; null: reading that is
+  // EIO.
   [[nodiscard]] static base::Result<std::unique_ptr<Mount>> start(
       const MountOptions& options, cas::Store& store, cas::RefStore& refs, BlobFiller* filler,
       base::Clock& clock, base::Log& log);
-  virtual ~Mount() = default;  // unmounts
-  // Serves until the directory is unmounted or `stop` is requested; then everything is answered and
-  // unmounted.
+  virtual ~Mount() = default;  // unmounts what is still its own
+  // Serves until the directory is unmounted, another process has taken it over, or `stop` is
+  // requested; then everything is answered and unmounted.
   [[nodiscard]] virtual base::Status run(std::stop_token stop) = 0;
 };
 

@@ -131,6 +131,22 @@ Result<std::int32_t> KernelFiles::acquire(const base::Digest& digest, int fd) {
   return chosen;
 }
 
+void KernelFiles::adopt(const base::Digest& digest, std::int32_t id) {
+  const base::MutexLock lock(mutex_);
+  Registered& entry = registered_[digest];
+  entry.id = id;
+  ++entry.users;
+}
+
+UniqueFd KernelFiles::connection() const {
+  return UniqueFd(::fcntl(device_.get(), F_DUPFD_CLOEXEC, 0));
+}
+
+void KernelFiles::leave_to_another() {
+  const base::MutexLock lock(mutex_);
+  registered_.clear();
+}
+
 void KernelFiles::release(const base::Digest& digest) {
   std::int32_t last = 0;
   {

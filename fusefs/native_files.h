@@ -33,6 +33,8 @@ class NativeFiles {
   // is the kernel's number for it. Each success is released once.
   [[nodiscard]] virtual base::Result<std::int32_t> acquire(const base::Digest& digest, int fd) = 0;
   virtual void release(const base::Digest& digest) = 0;
+  // Counts one user of a registration that another process made on this connection.
+  virtual void adopt(const base::Digest& digest, std::int32_t id) = 0;
 };
 
 // How many file systems may lie on top of each other below the mount, as INIT has to say: 1, or 2
@@ -53,6 +55,11 @@ class KernelFiles final : public NativeFiles {
   [[nodiscard]] bool available() const override { return available_; }
   base::Result<std::int32_t> acquire(const base::Digest& digest, int fd) override;
   void release(const base::Digest& digest) override;
+  void adopt(const base::Digest& digest, std::int32_t id) override;
+  // Another descriptor of the connection.
+  [[nodiscard]] base::UniqueFd connection() const;
+  // What is registered stays so: it is another process's from now on.
+  void leave_to_another();
 
  private:
   struct Registered {

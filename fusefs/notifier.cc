@@ -56,6 +56,24 @@ void Notifier::drop_pages(NodeId id, Then then) {
   then(not_sent());
 }
 
+bool Notifier::hold(base::Clock::Monotonic deadline) {
+  const base::MutexLock lock(mutex_);
+  held_ = true;
+  while (due_) {
+    if (changed_.wait_until(mutex_, deadline) || !due_) continue;
+    held_ = false;
+    changed_.notify_all();
+    return false;
+  }
+  return true;
+}
+
+void Notifier::release() {
+  const base::MutexLock lock(mutex_);
+  held_ = false;
+  changed_.notify_all();
+}
+
 std::optional<Notifier::Job> Notifier::next() {
   const base::MutexLock lock(mutex_);
   if (jobs_.empty()) return std::nullopt;
@@ -69,7 +87,7 @@ void Notifier::send_all(const Send& send) {
     Job job;
     {
       const base::MutexLock lock(mutex_);
-      while (jobs_.empty() && !stopped_)
+      while ((jobs_.empty() || held_) && !stopped_)
         changed_.wait_until(mutex_, std::chrono::steady_clock::now() + kIdle);
       if (stopped_) return;
       job = std::move(jobs_.front());
@@ -83,6 +101,7 @@ void Notifier::send_all(const Send& send) {
     {
       const base::MutexLock lock(mutex_);
       due_.reset();
+      changed_.notify_all();
     }
     if (!sent) log_.warn("cannot make the kernel drop pages: {}", sent.error().text());
     job.then(sent);

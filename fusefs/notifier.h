@@ -39,6 +39,11 @@ class Notifier final : public PageDropper {
 
   void drop_pages(NodeId id, Then then) override;
 
+  // Nothing is sent between the two; false, and nothing held, when `deadline` came before the one
+  // under way was done.
+  [[nodiscard]] bool hold(base::Clock::Monotonic deadline);
+  void release();
+
  private:
   struct Job {
     NodeId id = 0;
@@ -55,6 +60,7 @@ class Notifier final : public PageDropper {
   base::CondVar changed_;
   std::deque<Job> jobs_ CASTOOL_GUARDED_BY(mutex_);
   bool stopped_ CASTOOL_GUARDED_BY(mutex_) = true;
+  bool held_ CASTOOL_GUARDED_BY(mutex_) = false;
   bool ended_ CASTOOL_GUARDED_BY(mutex_) = false;  // the sender has
   std::optional<base::Clock::Monotonic> due_ CASTOOL_GUARDED_BY(mutex_);
   std::jthread sender_;

@@ -1,6 +1,9 @@
 #include "fusefs/open_file.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,12 +13,36 @@ namespace castool::fusefs {
 base::Result<std::shared_ptr<const OpenFile>> OpenFile::open(BlobOpener& blobs,
                                                              const FileContent& content,
                                                              std::uint64_t size, Mapping mapping) {
+  OpenedBlob blob;
+  if (std::holds_alternative<BlobContent>(content)) {
+    CASTOOL_ASSIGN(blob, blobs.open(digest_of(content)));
+  }
+  return make(content, size, mapping, std::move(blob));
+}
+
+base::Result<std::shared_ptr<const OpenFile>> OpenFile::open_again(BlobOpener& blobs,
+                                                                   const FileContent& content,
+                                                                   std::uint64_t size,
+                                                                   base::UniqueFd fd) {
+  OpenedBlob blob;
+  if (std::holds_alternative<BlobContent>(content)) {
+    struct stat attr {};
+    if (::fstat(fd.get(), &attr) != 0) return base::errno_error(errno, digest_of(content).text());
+    const auto stored = static_cast<std::uint64_t>(attr.st_size);
+    CASTOOL_ASSIGN(blob, blobs.open_again({digest_of(content), stored, std::move(fd)}));
+  }
+  return make(content, size, Mapping::kWherePossible, std::move(blob));
+}
+
+base::Result<std::shared_ptr<const OpenFile>> OpenFile::make(const FileContent& content,
+                                                             std::uint64_t size, Mapping mapping,
+                                                             OpenedBlob blob) {
   std::shared_ptr<OpenFile> file(new OpenFile(content, size));
   if (const auto* text = std::get_if<TextContent>(&file->content_)) {
     file->bytes_ = reinterpret_cast<const std::byte*>(text->text->data());
     return std::shared_ptr<const OpenFile>(std::move(file));
   }
-  CASTOOL_ASSIGN(file->blob_, blobs.open(file->digest()));
+  file->blob_ = std::move(blob);
   const std::uint64_t stored = file->blob_.blob->size;
   if (stored != size) {
     base::Error error = base::make_error(

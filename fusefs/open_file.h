@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "cas/store.h"
 #include "fusefs/blob_opener.h"
 #include "fusefs/mapped_bytes.h"
@@ -26,6 +27,9 @@ class OpenFile {
   [[nodiscard]] static base::Result<std::shared_ptr<const OpenFile>> open(
       BlobOpener& blobs, const FileContent& content, std::uint64_t size,
       Mapping mapping = Mapping::kWherePossible);
+  // The same for a blob that is open already; a text needs no descriptor.
+  [[nodiscard]] static base::Result<std::shared_ptr<const OpenFile>> open_again(
+      BlobOpener& blobs, const FileContent& content, std::uint64_t size, base::UniqueFd fd);
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
 
@@ -43,6 +47,9 @@ class OpenFile {
   [[nodiscard]] const cas::Blob& blob() const { return *blob_.blob; }
 
  private:
+  static base::Result<std::shared_ptr<const OpenFile>> make(const FileContent& content,
+                                                            std::uint64_t size, Mapping mapping,
+                                                            OpenedBlob blob);
   OpenFile(FileContent content, std::uint64_t size) : content_(std::move(content)), size_(size) {}
 
   FileContent content_;

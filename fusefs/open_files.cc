@@ -95,6 +95,8 @@ void OpenFiles::open_first(NodeId id, const NodePtr& file) {
 }
 
 void OpenFiles::finish_open(NodeId id, Answer<Content> content) {
+  // What is told the kernel and what is known here change together.
+  const Gate::Pass pass(*gate_);
   std::vector<OpenDone> opening;
   std::shared_ptr<FillingFile> filling;
   Answer<OpenedFile> answer = Errno{EIO};
@@ -189,7 +191,9 @@ Answer<std::variant<Slice, Later>> OpenFiles::read(NodeId id, std::uint64_t offs
   Content content;
   {
     const base::MutexLock lock(mutex_);
-    if (const auto found = files_.find(id); found != files_.end()) content = found->second.content;
+    const auto found = files_.find(id);
+    if (found == files_.end()) return Errno{EBADF};
+    content = found->second.content;
   }
   if (content.filling) {
     if (content.filling->poisoned()) return Errno{EIO};
@@ -197,7 +201,7 @@ Answer<std::variant<Slice, Later>> OpenFiles::read(NodeId id, std::uint64_t offs
     if (range.empty()) return Slice{};
     return Later{std::move(content.filling), range};
   }
-  if (!content.stored) return Errno{EBADF};
+  if (!content.stored) return Errno{EIO};
   const base::Status checked = content.stored->check(offset, size);
   if (checked) return OpenFile::slice(std::move(content.stored), offset, size);
   if (checked.error().code != base::Code::kDigestMismatch) return Errno{EIO};

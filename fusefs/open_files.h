@@ -32,6 +32,7 @@
 #include "fusefs/blob_opener.h"
 #include "fusefs/filling_file.h"
 #include "fusefs/gate.h"
+#include "fusefs/handover_state.h"
 #include "fusefs/known_nodes.h"
 #include "fusefs/native_files.h"
 #include "fusefs/open_file.h"
@@ -82,6 +83,14 @@ class OpenFiles {
   PendingReads::Number wait_for(Later later, ReadDone done);
   PendingReads& waiting() { return waiting_; }
 
+  // For the process that takes the mount over, while nobody opens, reads or releases anything.
+  [[nodiscard]] std::vector<OpenNode> all() const;
+  // There, before the first open: `file` is open as it was. What cannot be opened any more answers
+  // nothing but EIO.
+  void adopt(OpenNode open, const NodePtr& file);
+  // To be held by that process, so that nothing here changes or is answered meanwhile.
+  [[nodiscard]] Gate& gate() { return *gate_; }
+
   // No read waits any more, nor will one, and no callback comes any more.
   void close();
 
@@ -109,6 +118,7 @@ class OpenFiles {
   void open_first(NodeId id, const NodePtr& file);
   void finish_open(NodeId id, Answer<Content> content);
   Answer<Content> open_stored(NodeId id, std::shared_ptr<const OpenFile> stored);
+  Answer<Content> open_again(OpenNode& open, const Node& file);
   Answer<std::shared_ptr<FillingFile>> open_filling(NodeId id, const FileContent& content,
                                                     std::uint64_t size);
   [[nodiscard]] std::optional<std::int32_t> make_native(const OpenFile& file);

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "fusefs/session_init.h"
+#include "fusefs/session_io.h"
 #include "fusefs/session_ops.h"
 
 #define FUSE_USE_VERSION 314
@@ -64,7 +64,7 @@ Session::Session(const Parts& parts) : parts_(parts) {
   context_.stack_depth = parts.stack_depth;
 }
 
-base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, const Parts& parts) {
+base::Result<std::unique_ptr<Session>> Session::make(base::UniqueFd device, const Parts& parts) {
   std::unique_ptr<Session> session(new Session(parts));
   std::string name = "castool";
   std::array<char*, 2> argv{name.data(), nullptr};
@@ -78,10 +78,27 @@ base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, con
   if (::fuse_session_mount(session->session_.get(), path.c_str()) != 0)
     return base::make_error(base::Code::kInternal, "libfuse refused the connection");
   session->device_ = device.release();
-  CASTOOL_RETURN_IF_ERROR(watch_init(*session->session_, session->device_));
-  CASTOOL_RETURN_IF_ERROR(session->start_threads());
-  parts.notifier.start([raw = session->session_.get()](NodeId id) { return drop_pages(raw, id); });
+  CASTOOL_RETURN_IF_ERROR(watch_io(*session->session_, session->device_));
   return session;
+}
+
+base::Result<std::unique_ptr<Session>> Session::serve(base::UniqueFd device, const Parts& parts) {
+  CASTOOL_ASSIGN(auto session, make(std::move(device), parts));
+  CASTOOL_RETURN_IF_ERROR(session->start_threads());
+  return session;
+}
+
+base::Result<std::unique_ptr<Session>> Session::prepare(base::UniqueFd device, const Parts& parts,
+                                                        const ConnectionState& connection) {
+  CASTOOL_ASSIGN(auto session, make(std::move(device), parts));
+  CASTOOL_RETURN_IF_ERROR(repeat_init(*session->session_, session->context_, connection));
+  return session;
+}
+
+base::Status Session::begin(const ConnectionState& connection) {
+  CASTOOL_RETURN_IF_ERROR(start_threads());
+  take_requests(*session_, context_, connection);
+  return base::ok();
 }
 
 base::Status Session::start_threads() {
@@ -91,6 +108,7 @@ base::Status Session::start_threads() {
   const int flags = ::fcntl(device_, F_GETFL);
   if (::fcntl(device_, F_SETFL, flags | O_NONBLOCK) != 0)
     return base::errno_error(errno, "/dev/fuse");
+  parts_.notifier.start([raw = session_.get()](NodeId id) { return drop_pages(raw, id); });
   for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { work(); });
   return base::ok();
 }
@@ -108,12 +126,11 @@ void Session::work() {
   Buffer buffer;
   std::chrono::steady_clock::time_point deadline{};
   for (;;) {
-    const int got = ::fuse_session_receive_buf(session_.get(), buffer.get());
+    const int got = take_request(*buffer.get());
     const bool stopping = stopping_.load(std::memory_order_acquire);
     if (stopping && deadline.time_since_epoch().count() == 0)
       deadline = std::chrono::steady_clock::now() + kDrainTime;
     if (got > 0) {
-      ::fuse_session_process_buf(session_.get(), buffer.get());
       if (stopping && std::chrono::steady_clock::now() > deadline) return;
     } else if (got == -EAGAIN) {
       if (stopping || !wait_for_request(epoll.get())) return;
@@ -123,6 +140,15 @@ void Session::work() {
   }
 }
 
+// What receiving gave; the request has been handled.
+int Session::take_request(fuse_buf& buffer) {
+  const Gate::Pass pass(taking_);
+  if (context_.silent) return -EAGAIN;
+  const int got = ::fuse_session_receive_buf(session_.get(), &buffer);
+  if (got > 0) ::fuse_session_process_buf(session_.get(), &buffer);
+  return got;
+}
+
 // False when waiting itself failed.
 bool Session::wait_for_request(int epoll) {
   std::array<epoll_event, 2> events{};
@@ -130,11 +156,15 @@ bool Session::wait_for_request(int epoll) {
   return ready >= 0 || errno == EINTR;
 }
 
-void Session::end() {
+void Session::end_threads() {
   stopping_.store(true, std::memory_order_release);
   const std::uint64_t one = 1;
   if (::write(stopped_.get(), &one, sizeof one) < 0)
     context_.log->error("cannot tell the threads of the mount to end: errno {}", errno);
+}
+
+void Session::end() {
+  end_threads();
   const base::MutexLock lock(mutex_);
   ended_ = true;
   changed_.notify_all();
@@ -153,8 +183,41 @@ void Session::set_max_background(std::uint32_t most) {
   context_.most_waiting = std::size_t{most} * 3 / 4;
 }
 
+// First those that take requests, then those that answer later: the former wait for none of the
+// latter.
+bool Session::pause(std::chrono::steady_clock::time_point deadline) {
+  if (!taking_.hold(deadline)) return false;
+  Gate& answering = parts_.fs.files().gate();
+  if (parts_.notifier.hold(deadline)) {
+    if (answering.hold(deadline)) return true;
+    parts_.notifier.release();
+  }
+  taking_.release();
+  return false;
+}
+
+void Session::resume() {
+  parts_.fs.files().gate().release();
+  parts_.notifier.release();
+  taking_.release();
+}
+
+ConnectionState Session::connection() const {
+  return {context_.init_request, context_.init_reply, context_.requests.all()};
+}
+
+void Session::leave() {
+  context_.silent = true;
+  end_threads();
+  taking_.release();
+  threads_.clear();  // none waits any more for requests, which would be the successor's
+  resume();
+  end();
+}
+
 void Session::stop() {
-  if (threads_.empty()) return;
+  if (stopped_once_ || !stopped_) return;
+  stopped_once_ = true;
   bool ended = false;
   {
     const base::MutexLock lock(mutex_);

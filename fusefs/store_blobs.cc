@@ -40,9 +40,13 @@ StoreBlobs::~StoreBlobs() {
 base::Result<OpenedBlob> StoreBlobs::open(const base::Digest& digest) {
   CASTOOL_ASSIGN(std::optional<cas::Blob> found, store_.find(digest));
   if (!found) return not_stored(digest);
-  if (trust_ == Trust::kStore || store_.verified_this_boot(digest, found->fd.get()))
-    return OpenedBlob{std::make_shared<const cas::Blob>(*std::move(found)), nullptr};
-  auto checks = checks_for(*std::move(found));
+  return open_again(*std::move(found));
+}
+
+base::Result<OpenedBlob> StoreBlobs::open_again(cas::Blob blob) {
+  if (trust_ == Trust::kStore || store_.verified_this_boot(blob.digest, blob.fd.get()))
+    return OpenedBlob{std::make_shared<const cas::Blob>(std::move(blob)), nullptr};
+  auto checks = checks_for(std::move(blob));
   check_later(checks);
   return OpenedBlob{{checks, &checks->blob()}, checks};
 }

@@ -25,6 +25,7 @@ class StoreBlobs final : public BlobOpener {
   ~StoreBlobs() override;
 
   base::Result<OpenedBlob> open(const base::Digest& digest) override;
+  base::Result<OpenedBlob> open_again(cas::Blob blob) override;
   [[nodiscard]] bool needs_no_look(const base::Digest& digest) override;
   void found_damaged(const cas::Blob& blob, const base::Error& error) override;
   base::Result<BlobStatus> status(const base::Digest& digest) override;

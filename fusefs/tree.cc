@@ -90,6 +90,8 @@ base::Result<const Children*> Node::children() const {
   return expected;
 }
 
+const Children* Node::made_children() const { return children_.load(std::memory_order_acquire); }
+
 base::Result<NodePtr> Node::child(std::string_view name) const {
   CASTOOL_ASSIGN(const Children* all, children());
   const auto at = std::lower_bound(

@@ -100,6 +100,8 @@ class Node {
   [[nodiscard]] bool made_on_use() const { return static_cast<bool>(expand_); }
   // Of a directory; valid as long as the node. Fails only where the children have to be made.
   [[nodiscard]] base::Result<const Children*> children() const;
+  // The same without making them: null when nobody has asked for them yet.
+  [[nodiscard]] const Children* made_children() const;
   // The child of that name, or null.
   [[nodiscard]] base::Result<NodePtr> child(std::string_view name) const;
 

@@ -29,7 +29,8 @@ std::optional<Errno> refusal(const Status& found) {
 
 class WaitingLookups::Table {
  public:
-  Table(Look look, std::chrono::nanoseconds longest) : look_(std::move(look)), longest_(longest) {}
+  Table(Look look, Gate& gate, std::chrono::nanoseconds longest)
+      : look_(std::move(look)), gate_(gate), longest_(longest) {}
 
   Number add(NodeId parent, std::string name, Ended ended) {
     const base::MutexLock lock(mutex_);
@@ -134,7 +135,9 @@ class WaitingLookups::Table {
     }
   }
 
+  // What is told the kernel and what is counted change together.
   void settle(const Due& due) {
+    const Gate::Pass pass(gate_);
     if (due.refused) return end(due.number, *due.refused);
     const auto here = look_(due.parent, due.name);
     if (!here || here->node || due.absent) end(due.number, here);
@@ -152,6 +155,7 @@ class WaitingLookups::Table {
   }
 
   const Look look_;
+  Gate& gate_;
   const std::chrono::nanoseconds longest_;
   base::Mutex mutex_;
   base::CondVar changed_;
@@ -161,8 +165,9 @@ class WaitingLookups::Table {
   std::jthread thread_ CASTOOL_GUARDED_BY(mutex_);
 };
 
-WaitingLookups::WaitingLookups(ModelFinder& finder, Look look, const base::Clock& clock)
-    : finder_(finder), table_(std::make_shared<Table>(std::move(look), clock.scaled(kLongest))) {}
+WaitingLookups::WaitingLookups(ModelFinder& finder, Look look, Gate& gate, const base::Clock& clock)
+    : finder_(finder),
+      table_(std::make_shared<Table>(std::move(look), gate, clock.scaled(kLongest))) {}
 
 WaitingLookups::Number WaitingLookups::add(NodeId parent, std::string name, Ended ended) {
   return table_->add(parent, std::move(name), std::move(ended));

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "fusefs/answer.h"
 #include "fusefs/entry.h"
+#include "fusefs/gate.h"
 #include "manifest/source.h"
 
 namespace castool::fusefs {
@@ -43,8 +44,8 @@ class WaitingLookups {
   using Ended = std::function<void(const Answer<Entry>&)>;
   using Number = std::uintptr_t;  // fits into what libfuse keeps for an interrupt; never 0
 
-  // `finder` and `clock` outlive it.
-  WaitingLookups(ModelFinder& finder, Look look, const base::Clock& clock);
+  // `finder`, `gate` and `clock` outlive it. Each passes the gate once it has ended.
+  WaitingLookups(ModelFinder& finder, Look look, Gate& gate, const base::Clock& clock);
   ~WaitingLookups() { close(); }
   WaitingLookups(const WaitingLookups&) = delete;
   WaitingLookups& operator=(const WaitingLookups&) = delete;

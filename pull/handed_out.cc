@@ -1,8 +1,14 @@
 #include "pull/handed_out.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace castool::pull {
+namespace {
+
+constexpr std::size_t kRecord = 1 + sizeof(std::uint64_t);
+
+}  // namespace
 
 void HandedOut::give(std::uint64_t first, std::span<const std::uint64_t> checksums) {
   given_.resize(std::max<std::size_t>(given_.size(), first + checksums.size()));
@@ -19,6 +25,31 @@ void HandedOut::suspect(std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t i = first; i < end; ++i) {
     if (given_[i].given == Given::kOne) given_[i].given = Given::kSeveral;
   }
+}
+
+std::string HandedOut::bytes() const {
+  std::string out;
+  out.reserve(given_.size() * kRecord);
+  for (const Chunk& chunk : given_) {
+    out.push_back(static_cast<char>(chunk.given));
+    out.append(reinterpret_cast<const char*>(&chunk.checksum), sizeof chunk.checksum);
+  }
+  return out;
+}
+
+bool HandedOut::add(std::string_view bytes) {
+  if (bytes.size() % kRecord != 0) return false;
+  for (std::size_t i = 0; i < bytes.size() / kRecord; ++i) {
+    const std::string_view record = bytes.substr(i * kRecord, kRecord);
+    const auto given = static_cast<Given>(record.front());
+    if (given > Given::kSeveral) return false;
+    if (given == Given::kNothing) continue;
+    std::uint64_t checksum = 0;
+    std::memcpy(&checksum, record.data() + 1, sizeof checksum);
+    give(i, std::span(&checksum, 1));
+    if (given == Given::kSeveral) suspect(i, 1);
+  }
+  return true;
 }
 
 std::vector<std::uint64_t> HandedOut::wrong(std::span<const std::uint64_t> right) const {

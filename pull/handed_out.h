@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/byte_range.h"
@@ -19,6 +21,12 @@ class HandedOut {
   // Those of which something else was given out than what `right` says, the XXH3 of every chunk of
   // the verified blob.
   [[nodiscard]] std::vector<std::uint64_t> wrong(std::span<const std::uint64_t> right) const;
+  // For another process that goes on with the same blob: one byte a chunk (the value of Given),
+  // then the eight of its checksum, in the order of this machine, until the last that was given
+  // out.
+  [[nodiscard]] std::string bytes() const;
+  // Adds what another process gave out; false for what bytes() cannot have made.
+  [[nodiscard]] bool add(std::string_view bytes);
   [[nodiscard]] bool empty() const { return given_.empty(); }
 
  private:

@@ -4,9 +4,18 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "pull/waiting.h"
 
 namespace castool::pull {
+
+namespace {
+
+// No partial has lost chunks so often.
+constexpr std::uint64_t kUnknownGeneration = ~std::uint64_t{0};
+
+}  // namespace
 
 using base::Code;
 using base::make_error;
@@ -117,6 +126,35 @@ LazyBlob::Ticket LazyBlob::settled(Done done) {
   }
   done(status);
   return 0;
+}
+
+// The number of times that the partial lost chunks, as text and a newline, then HandedOut::bytes();
+// nothing when nothing of it can turn out wrong any more.
+std::string LazyBlob::given_out() {
+  const MutexLock lock(mutex_);
+  if (phase_ == Phase::kVerified || handed_.empty()) return {};
+  const std::uint64_t generation = rotten_ ? kUnknownGeneration : opened_generation_;
+  return fmt::format("{}\n", generation) + handed_.bytes();
+}
+
+void LazyBlob::go_on_from(std::string_view given_out) {
+  if (given_out.empty()) return;
+  const std::size_t line = given_out.find('\n');
+  bool known = false;
+  {
+    const MutexLock lock(mutex_);
+    const auto from = given_out.substr(0, line);
+    if (from != fmt::format("{}", opened_generation_)) rotten_ = true;
+    known = line != std::string_view::npos && handed_.add(given_out.substr(line + 1)) &&
+            phase_ == Phase::kFilling;
+  }
+  // It was verified, or spoilt, since: what was given out cannot be compared any more.
+  if (known) return;
+  base::Error error =
+      make_error(Code::kDigestMismatch,
+                 "what readers were given before it was verified is not known", "open it again");
+  error.digest = key().digest.text();
+  spoil(LazyOwner::Spoilt::kPoisoned, error);
 }
 
 void LazyBlob::cancel(Ticket ticket) {

@@ -22,6 +22,8 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -98,6 +100,8 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   [[nodiscard]] Ticket want(const base::ByteRange& range, const Done& done);
   [[nodiscard]] Ticket settled(Done done);
   void cancel(Ticket ticket);
+  [[nodiscard]] std::string given_out();
+  void go_on_from(std::string_view given_out);
 
   void add_reader();
   void drop_reader();  // the last one ends what was begun for readers

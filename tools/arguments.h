@@ -65,6 +65,7 @@ struct MountArguments {
   fusefs::Layout layout = fusefs::Layout::kOvms;
   bool foreground = false;
   bool trust_store = false;
+  bool replace = false;
   pull::Fill fill = pull::Fill::kTouched;
   pull::Verify verify = pull::Verify::kLazy;
   fusefs::OnDemandPatterns on_demand;

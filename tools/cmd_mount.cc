@@ -40,6 +40,14 @@ Result<std::unique_ptr<cas::Store>> open_for_mount(CommandContext& context) {
   return readable ? std::move(readable) : std::move(store);
 }
 
+// Of the sockets by which live mounts are replaced: both daemons find it without being told.
+std::string control_directory(const Variables& variables) {
+  if (::geteuid() == 0) return "/run/castool";
+  const std::string runtime = variable(variables, "XDG_RUNTIME_DIR");
+  if (!runtime.empty()) return runtime + "/castool";
+  return fmt::format("/tmp/castool-{}", ::geteuid());
+}
+
 fusefs::MountOptions mount_options(const MountArguments& arguments, const CommandContext& context) {
   fusefs::MountOptions options;
   options.directory = arguments.directory;
@@ -51,6 +59,8 @@ fusefs::MountOptions mount_options(const MountArguments& arguments, const Comman
   options.trust = arguments.trust_store ? fusefs::Trust::kStore : fusefs::Trust::kCheck;
   options.on_demand = arguments.on_demand;
   options.listed = arguments.listed;
+  options.replace = arguments.replace;
+  options.control_directory = control_directory(context.variables);
   return options;
 }
 

@@ -110,6 +110,8 @@ void add_mount(CLI::App& app, Raw& raw) {
       ->option_text("ovms|ollama")
       ->check(CLI::IsMember({"ovms", "ollama"}));
   command.add_flag("-f,--foreground", raw.mount.foreground, "Stay; SIGTERM or ^C unmounts");
+  command.add_flag("--replace", raw.mount.replace,
+                   "Take over what is mounted there, with open files and all");
   command.add_flag("--trust-store", raw.mount.trust_store,
                    "Skip the check of blobs that nobody verified since boot");
   command.add_option("--fill", raw.fill, "What is fetched besides what is read (touched)")

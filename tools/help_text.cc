@@ -51,8 +51,13 @@ files are there at once. Listing a directory asks for nothing.
 
 With --listen or --socket-listen the HTTP API is served as well (castool serve --help).
 
+With --replace this castool and these options take over a mount that is there, such
+as after an upgrade: files that are open stay open, reads that wait go on, and the old
+daemon ends. If this one cannot start the old one goes on.
+
 Examples:
   castool mount /models
+  castool mount --replace /models
   castool mount --layout ollama ~/ollama-models
   castool mount -f -o uid=5000,gid=5000 /models)"},
     {"umount", "End a mount",

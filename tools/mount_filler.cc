@@ -27,6 +27,8 @@ class Filling final : public fusefs::FillingBlob {
   [[nodiscard]] Ticket settled(Done done) override {
     return reader_->blob().settled(std::move(done));
   }
+  [[nodiscard]] std::string given_out() override { return reader_->blob().given_out(); }
+  void go_on_from(const std::string& given_out) override { reader_->blob().go_on_from(given_out); }
   void cancel(Ticket ticket) override { reader_->blob().cancel(ticket); }
 
  private:

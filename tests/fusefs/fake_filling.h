@@ -34,6 +34,15 @@ class FakeFilling final : public FillingBlob {
     return ask(range, std::move(done));
   }
   Ticket settled(Done done) override { return ask({}, std::move(done)); }
+  [[nodiscard]] std::string given_out() override { return "given out"; }
+  void go_on_from(const std::string& given_out) override {
+    const base::MutexLock lock(mutex_);
+    went_on_from_ = given_out;
+  }
+  [[nodiscard]] std::string went_on_from() const {
+    const base::MutexLock lock(mutex_);
+    return went_on_from_;
+  }
   void cancel(Ticket ticket) override {
     Done done;
     {
@@ -163,6 +172,7 @@ class FakeFilling final : public FillingBlob {
   State state_ CASTOOL_GUARDED_BY(mutex_) = State::kArriving;
   Ticket last_ CASTOOL_GUARDED_BY(mutex_) = 0;
   std::map<Ticket, Asked> asked_ CASTOOL_GUARDED_BY(mutex_);
+  std::string went_on_from_ CASTOOL_GUARDED_BY(mutex_);
   std::size_t wants_ CASTOOL_GUARDED_BY(mutex_) = 0;
   std::size_t cancelled_ CASTOOL_GUARDED_BY(mutex_) = 0;
 };

@@ -21,6 +21,7 @@ class FakeNative final : public NativeFiles {
   void release(const base::Digest& digest) override {
     if (--users_.at(digest) == 0) users_.erase(digest);
   }
+  void adopt(const base::Digest& digest, std::int32_t) override { ++users_[digest]; }
   void set_available(bool available) { available_ = available; }
   void set_refuses(bool refuses) { refuses_ = refuses; }
   [[nodiscard]] std::size_t registered() const { return users_.size(); }

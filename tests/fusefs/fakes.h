@@ -45,6 +45,9 @@ class FakeBlobs final : public BlobOpener {
   }
   [[nodiscard]] int opens() const { return opens_; }
 
+  base::Result<OpenedBlob> open_again(cas::Blob blob) override {
+    return OpenedBlob{std::make_shared<const cas::Blob>(std::move(blob)), checks_};
+  }
   base::Result<OpenedBlob> open(const base::Digest& digest) override {
     ++opens_;
     std::string bytes;
@@ -57,9 +60,7 @@ class FakeBlobs final : public BlobOpener {
     cas::Blob blob{digest, bytes.size(), base::UniqueFd(::memfd_create("blob", MFD_CLOEXEC))};
     if (::write(blob.fd.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
       return base::make_error(base::Code::kIo, "memfd");
-    OpenedBlob opened{std::make_shared<const cas::Blob>(std::move(blob)), nullptr};
-    opened.checks = checks_;
-    return opened;
+    return open_again(std::move(blob));
   }
   bool needs_no_look(const base::Digest&) override { return native_; }
   void found_damaged(const cas::Blob&, const base::Error&) override { ++damaged_; }

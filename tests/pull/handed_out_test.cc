@@ -54,5 +54,20 @@ TEST(HandedOut, ABlobWithoutChecksumsHasNothingRight) {
   EXPECT_THAT(handed.wrong({}), ElementsAre(0u));
 }
 
+TEST(HandedOut, AnotherProcessGoesOnWithIt) {
+  HandedOut first;
+  first.give(1, Sums{11});
+  first.give(3, Sums{13});
+  first.suspect(3, 1);
+  HandedOut second;
+  second.give(0, Sums{99});
+  ASSERT_TRUE(second.add(first.bytes()));
+  EXPECT_THAT(second.wrong(kRight), ElementsAre(0, 3));
+  EXPECT_FALSE(second.add("x"));
+  EXPECT_FALSE(
+      second.add("\x07"
+                 "12345678"));
+}
+
 }  // namespace
 }  // namespace castool::pull
