@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <stop_token>
@@ -12,6 +13,7 @@
 
 #include "fetch/curl_transport.h"
 #include "fusefs/mount.h"
+#include "pull/waiting.h"
 #include "tools/api_service.h"
 #include "tools/commands.h"
 #include "tools/credentials.h"
@@ -30,6 +32,9 @@ using base::Code;
 using base::make_error;
 using base::Result;
 using base::Status;
+
+constexpr std::chrono::seconds kPredecessorEnds{20};
+constexpr std::chrono::milliseconds kTryAgain{200};
 
 // A store on a read-only file system can be mounted all the same; nothing is written to it.
 Result<std::unique_ptr<cas::Store>> open_for_mount(CommandContext& context) {
@@ -95,8 +100,18 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
                  fusefs::Mount::start(options, *store, refs, &filler, context.clock, context.log));
   std::unique_ptr<ApiService> service;
   if (arguments.listen.wanted()) {
-    CASTOOL_ASSIGN(service, ApiService::start(arguments.listen, context, *store, refs, origins));
-    context.log.info("serving on {}", service->where());
+    auto started = ApiService::start(arguments.listen, context, *store, refs, origins);
+    const auto give_up = context.clock.now() + context.clock.scaled(kPredecessorEnds);
+    // The daemon that is replaced lets go of its addresses as it ends.
+    while (!started && arguments.replace && context.clock.now() < give_up &&
+           pull::wait_unless_stopped(context.clock, kTryAgain, signals.token())) {
+      started = ApiService::start(arguments.listen, context, *store, refs, origins);
+    }
+    // A mount that was taken over does not end for this.
+    if (!started && !arguments.replace) return base::failure(std::move(started));
+    if (!started) context.log.error("the API is not served: {}", started.error().text());
+    if (started) service = *std::move(started);
+    if (service) context.log.info("serving on {}", service->where());
   }
   std::optional<FillAll> all;
   if (arguments.fill == pull::Fill::kAll) all.emplace(*store, refs, blobs, context.log);
