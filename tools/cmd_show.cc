@@ -142,6 +142,10 @@ void print_facts(const ModelReport& report, Output& out) {
   if (!record.served_name.empty()) fact("model_name", record.served_name);
   if (!record.task.empty()) fact("task", record.task);
   for (const auto& [option, value] : record.options) fact("option", option + "=" + value);
+  for (const manifest::Attachment& attachment : record.attachments) {
+    fact("with", fmt::format("{} from {}, {}", attachment.path, attachment.source,
+                             human_size(attachment.bytes)));
+  }
   for (const auto& [layout, view] : report.views) {
     fact(layout + " view", view.left_out.empty() ? view.path : "left out: " + view.left_out);
   }

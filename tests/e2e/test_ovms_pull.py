@@ -134,6 +134,7 @@ def test_a_draft_model_and_adapters_come_along(hub, castool):
     castool.run("pull", "--source_model", "acme/big", "--draft_source_model", "acme/draft")
     (attached,) = attachments(castool, "acme/big")
     assert attached["path"] == "acme-draft" and attached["source"] == "hf://acme/draft@main"
+    assert "acme-draft from hf://acme/draft@main" in castool.run("show", "acme/big").out
     assert "acme/draft" not in castool.run("ls").out.replace("acme/draft@", "")
     castool.run("set", "acme/big", "--draft_source_model", "")
     assert attachments(castool, "acme/big") == []
