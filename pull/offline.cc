@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "manifest/ovms_graph.h"
+#include "manifest/ovms_options.h"
 #include "pull/model_blobs.h"
 #include "pull/ref_update.h"
 
@@ -39,6 +41,35 @@ Result<std::vector<PlannedFile>> listed_files(const cas::Store& store,
   return files;
 }
 
+// What a pull changes besides files needs no origin, unless it brings other repositories along.
+base::Status change_options(const PullContext& context, const PullRequest& request,
+                            const manifest::RefRecord& record, const std::string& bytes) {
+  manifest::RefRecord changed = record;
+  changed.options = updated_options(record, request);
+  if (!request.task.empty()) changed.task = request.task;
+  if (!request.served_name.empty()) changed.served_name = request.served_name;
+  for (const char* bringing : {"draft_source_model", "source_loras"}) {
+    const auto now = manifest::option(changed.options, bringing);
+    if (now && now != manifest::option(record.options, bringing)) {
+      return offline_error(std::string("option ") + bringing + " names what was not pulled here");
+    }
+    if (!now && record.options.contains(bringing)) {
+      const bool adapters = std::string_view(bringing) == "source_loras";
+      std::erase_if(changed.attachments, [adapters](const manifest::Attachment& attachment) {
+        return attachment.path.starts_with("loras/") == adapters;
+      });
+    }
+  }
+  if (!changed.task.empty()) {
+    CASTOOL_RETURN_IF_ERROR(manifest::ovms_graph(changed.task, changed.options, "./"));
+  }
+  const std::string printed = manifest::print_ref_record(changed);
+  if (printed == manifest::print_ref_record(record)) return base::ok();
+  CASTOOL_ASSIGN(const bool replaced, context.refs.replace_if(record.name, bytes, printed));
+  if (replaced) return base::ok();
+  return make_error(Code::kBusy, record.name + " was changed meanwhile", "run it again");
+}
+
 }  // namespace
 
 Result<PullOutcome> pull_offline(const PullContext& context, const PullRequest& request,
@@ -56,6 +87,9 @@ Result<PullOutcome> pull_offline(const PullContext& context, const PullRequest& 
   }
   if (record.state != manifest::RefState::kComplete) {
     return offline_error(name + " is not complete here");
+  }
+  if (request.mode == Mode::kFetch) {
+    CASTOOL_RETURN_IF_ERROR(change_options(context, request, record, *text));
   }
   PullOutcome outcome;
   CASTOOL_ASSIGN(outcome.planned, listed_files(context.store, record));

@@ -9,7 +9,9 @@
 namespace castool::pull {
 
 // The outcome of pulling `request` into the ref `name` without any origin. kUnavailable when the
-// ref is absent, incomplete, of another model or of another revision than asked for.
+// ref is absent, incomplete, of another model or of another revision than asked for, and for
+// options that name repositories which are not attached already. Other options are kept with the
+// ref.
 [[nodiscard]] base::Result<PullOutcome> pull_offline(const PullContext& context,
                                                      const PullRequest& request,
                                                      const std::string& name);

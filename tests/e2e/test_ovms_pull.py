@@ -98,6 +98,10 @@ def test_options_stay_with_the_ref_until_ovms_writes_them_anew(hub, castool):
         "task": "text_generation", "max_num_seqs": "16", "cache_size": "4"}
     castool.run("pull", "--source_model", "acme/m", "--task", "text_generation")
     assert shown(castool, "acme/m")["options"] == {"task": "text_generation"}
+    castool.run("pull", "--source_model", "acme/m", "--cache_size", "2", env={"HF_HUB_OFFLINE": "1"})
+    assert shown(castool, "acme/m")["options"] == {"task": "text_generation", "cache_size": "2"}
+    castool.run("pull", "--source_model", "acme/m", "--draft_source_model", "acme/draft", status=69,
+                env={"HF_HUB_OFFLINE": "1"})
     # Options that do not fit the task that is inferred fetch nothing.
     hub.add_repository("acme/n", repository("BertModel"))
     done = castool.run("pull", "--source_model", "acme/n", "--max_num_seqs", "8", status=64)
