@@ -67,6 +67,8 @@ bool is_own_host(const AccessRules& rules, std::string_view text) {
   const auto host = bare_host(text);
   if (!host) return false;
   if (is_loopback_name(*host) || *host == rules.listen_host) return true;
+  const bool elsewhere = !rules.listen_host.starts_with("127.") && rules.listen_host != "::1";
+  if (elsewhere && !rules.machine.empty() && *host == lower(rules.machine)) return true;
   const bool everywhere = rules.listen_host == "0.0.0.0" || rules.listen_host == "::";
   return everywhere && is_numeric(*host);
 }

@@ -15,13 +15,15 @@ namespace castool::api {
 
 struct AccessRules {
   std::string listen_host;  // the address that is listened on, numeric, without brackets
+  std::string machine;      // this machine's own name, or empty
   std::string token;        // empty: none is asked for
 };
 
 // The answer to a request that may not be served; nullopt: it may.
 //
 //   Host    over TCP exactly localhost, 127.0.0.1, [::1] or the address listened on, with any port;
-//           where that is every address, any numeric one: a name that was rebound is not numeric.
+//           where that is not loopback also this machine's name, and where it is every address any
+//           numeric one: a name that was rebound is neither.
 //           Over a Unix socket anything: no browser gets there.
 //   Origin  none, or http(s)://localhost, 127.0.0.1 or [::1] with any port; then what has a body
 //           has to be application/json, which browsers do not send to others unasked.

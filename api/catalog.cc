@@ -121,6 +121,49 @@ Status Catalog::remove(std::string_view name) {
   return not_found(name);
 }
 
+Result<RefRecord> Catalog::find_complete(std::span<const std::string> names) const {
+  for (const std::string& ref : names) {
+    CASTOOL_ASSIGN(const auto bytes, refs_.get(ref));
+    if (!bytes) continue;
+    CASTOOL_ASSIGN(auto record, manifest::parse_ref_record(*bytes));
+    record.name = ref;
+    if (record.state == manifest::RefState::kComplete) return record;
+  }
+  return not_found(names.empty() ? std::string_view() : std::string_view(names.front()));
+}
+
+Result<RefRecord> Catalog::find_registry_model(std::string_view repo,
+                                               const base::Digest& manifest) const {
+  CASTOOL_ASSIGN(const auto records, this->records());
+  for (const RefRecord& record : records) {
+    if (record.manifest != manifest || record.kind != manifest::ModelKind::kOllama) continue;
+    const auto source = manifest::parse_source(record.source);
+    const auto* ollama = source ? std::get_if<manifest::OllamaSource>(&*source) : nullptr;
+    if (ollama != nullptr && ollama->ns + '/' + ollama->model == repo) return record;
+  }
+  return not_found(repo);
+}
+
+Result<Catalog::Repository> Catalog::find_repository(std::string_view repo) {
+  constexpr std::size_t kMostRepositories = 16;
+  const std::string name(repo);
+  CASTOOL_ASSIGN(const RefRecord record, find_complete(std::span(&name, 1)));
+  if (record.kind != manifest::ModelKind::kHub) return not_found(repo);
+  {
+    const base::MutexLock lock(mutex_);
+    const auto known = repositories_.find(record.manifest);
+    if (known != repositories_.end()) return known->second;
+  }
+  CASTOOL_ASSIGN(const std::string bytes,
+                 store_.read_small(record.manifest, manifest::kMaxHubManifestBytes));
+  CASTOOL_ASSIGN(auto hub, manifest::parse_hub_manifest(bytes));
+  auto shared = std::make_shared<const manifest::HubManifest>(std::move(hub));
+  const base::MutexLock lock(mutex_);
+  if (repositories_.size() >= kMostRepositories) repositories_.clear();
+  repositories_.insert_or_assign(record.manifest, shared);
+  return Repository(shared);
+}
+
 Result<std::optional<std::uint64_t>> Catalog::size_of(const base::Digest& digest) {
   CASTOOL_ASSIGN(const auto records, this->records());
   for (const RefRecord& record : records) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,19 @@ class Catalog {
 
   [[nodiscard]] base::Result<std::vector<manifest::RefRecord>> records() const;
 
+  // For being an origin: models of which everything is here. kNotFound else.
+  //
+  // The first of `names` that there is.
+  [[nodiscard]] base::Result<manifest::RefRecord> find_complete(
+      std::span<const std::string> names) const;
+  // The model "ns/model" of whatever tag that has that manifest.
+  [[nodiscard]] base::Result<manifest::RefRecord> find_registry_model(
+      std::string_view repo, const base::Digest& manifest) const;
+  // The ref of that name, if it is a repository of a Hub.
+  using Repository = std::shared_ptr<const manifest::HubManifest>;
+  [[nodiscard]] base::Result<Repository> find_repository(std::string_view repo)
+      CASTOOL_EXCLUDES(mutex_);
+
  private:
   using Facts = std::shared_ptr<const ModelFacts>;
 
@@ -53,6 +67,8 @@ class Catalog {
   base::Log& log_;
   base::Mutex mutex_;
   std::map<base::Digest, Facts> facts_ CASTOOL_GUARDED_BY(mutex_);  // by manifest
+  // Those asked for lately, since each file of a download is a request.
+  std::map<base::Digest, Repository> repositories_ CASTOOL_GUARDED_BY(mutex_);
 };
 
 }  // namespace castool::api

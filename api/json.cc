@@ -1,5 +1,7 @@
 #include "api/json.h"
 
+#include <cmath>
+
 #include <nlohmann/json.hpp>
 
 namespace castool::api {
@@ -46,6 +48,27 @@ void add_text(Json& json, const char* key, const std::string& text) {
 std::string error_body(std::string_view text) {
   Json json;
   json["error"] = text;
+  return dump(json);
+}
+
+std::string error_body(std::string_view text, base::Code code) {
+  Json json;
+  json["error"] = text;
+  json["code"] = base::word(code);
+  return dump(json);
+}
+
+std::string success_event(const pull::PullOutcome& outcome) {
+  Json json;
+  json["status"] = "success";
+  json["name"] = outcome.name;
+  json["manifest"] = outcome.manifest.text();
+  json["revision"] = outcome.revision;
+  json["files"] = outcome.files;
+  json["bytes"] = outcome.bytes;
+  json["bytes_fetched"] = outcome.bytes_fetched;
+  json["bytes_reused"] = outcome.bytes_reused;
+  json["seconds"] = std::round(outcome.seconds * 1000) / 1000;
   return dump(json);
 }
 

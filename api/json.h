@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
+#include "pull/puller.h"
+
 namespace castool::api {
 
 // What is known of a model's making, from its config blob and its file's header.
@@ -37,6 +40,11 @@ struct ModelText {
 
 // {"error":text}
 [[nodiscard]] std::string error_body(std::string_view text);
+// {"error":text,"code":word}: for castool's own client, which has an exit status for each.
+[[nodiscard]] std::string error_body(std::string_view text, base::Code code);
+// {"status":"success","name","manifest","revision","files","bytes","bytes_fetched","bytes_reused",
+// "seconds"}: what --json prints at the end of a pull.
+[[nodiscard]] std::string success_event(const pull::PullOutcome& outcome);
 // {"version":text}
 [[nodiscard]] std::string version_body(std::string_view version);
 // {"status":text}

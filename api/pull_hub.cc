@@ -108,7 +108,10 @@ void PullHub::work(const std::string& key, const pull::PullRequest& request,
     if (found != state_->entries.end() && found->second.pull == pull) state_->entries.erase(found);
   }
   if (outcome) pull->on_status("success");
-  pull->finish({outcome ? std::nullopt : std::optional<base::Error>(outcome.error())});
+  RunningPull::End end;
+  if (outcome) end.outcome = *outcome;
+  if (!outcome) end.error = outcome.error();
+  pull->finish(std::move(end));
 }
 
 std::list<PullHub::Thread> PullHub::take_ended() {

@@ -13,6 +13,7 @@ struct ModelBody {
   std::string model;  // "model", or "name" as older clients call it
   bool insecure = false;
   bool stream = true;
+  bool details = false;  // ours: the command line wants words of errors and the outcome in full
 };
 
 // kUsage: "missing request body", or what is wrong with it. An empty model is not an error here:

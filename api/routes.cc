@@ -7,7 +7,6 @@
 
 #include "api/errors.h"
 #include "api/json.h"
-#include "api/pull_stream.h"
 #include "api/request_body.h"
 
 namespace castool::api {
@@ -28,7 +27,8 @@ constexpr std::array kEndpoints = {
     Endpoint{"/api/tags", "GET, HEAD"}, Endpoint{"/api/show", "POST"},
     Endpoint{"/api/delete", "DELETE"},  Endpoint{"/api/version", "GET, HEAD"},
     Endpoint{"/api/ps", "GET, HEAD"},   Endpoint{kBlobs, "HEAD"},
-    Endpoint{"/healthz", "GET, HEAD"},  Endpoint{"/metrics", "GET, HEAD"},
+    Endpoint{"/castool/run", "POST"},   Endpoint{"/healthz", "GET, HEAD"},
+    Endpoint{"/metrics", "GET, HEAD"},
 };
 
 const Endpoint* endpoint_of(std::string_view path) {
@@ -71,11 +71,12 @@ std::string pull_key(const manifest::Source& source, bool insecure) {
 }  // namespace
 
 Routes::Routes(RouteSettings settings, Catalog& catalog, PullHub& pulls, Metrics& metrics,
-               base::Log& log)
+               Origin* origin, base::Log& log)
     : settings_(std::move(settings)),
       catalog_(catalog),
       pulls_(pulls),
       metrics_(metrics),
+      origin_(origin),
       log_(log) {}
 
 Reply Routes::handle(const Request& request) {
@@ -89,7 +90,11 @@ Reply Routes::handle(const Request& request) {
 Reply Routes::route(const Request& request) {
   if (request.method == "OPTIONS" && request.origin) return preflight();
   const Endpoint* endpoint = endpoint_of(request.path);
-  if (endpoint == nullptr) return error_reply(404, "not found");
+  if (endpoint == nullptr) {
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    auto reply = origin_ != nullptr && reads ? origin_->answer(request) : std::nullopt;
+    return reply ? *std::move(reply) : error_reply(404, "not found");
+  }
   if (!allows(endpoint->methods, request.method)) {
     Reply reply = error_reply(405, "method not allowed");
     reply.headers.emplace_back("Allow", endpoint->methods);
@@ -98,6 +103,7 @@ Reply Routes::route(const Request& request) {
   if (request.path == "/") return text_reply("Ollama is running");
   if (request.path == "/healthz") return text_reply("ok\n");
   if (request.path == "/api/version") return json_reply(version_body(settings_.version));
+  if (request.path == "/castool/run") return run(request);
   if (request.path == "/api/ps") return json_reply(tags_body({}));  // nothing is ever loaded here
   if (request.path == "/api/pull") return pull(request);
   if (request.path == "/api/tags") return tags();
@@ -111,8 +117,16 @@ Reply Routes::route(const Request& request) {
   return blob(request);
 }
 
-Reply Routes::pull_failed(const base::Error& error, Stage stage) const {
-  return error_reply(pull_error_status(error), pull_error_text(error, stage, settings_.store));
+Reply Routes::pull_failed(const base::Error& error, Stage stage, Details details) const {
+  const std::string text = pull_error_text(error, stage, settings_.store);
+  Reply reply = error_reply(pull_error_status(error), text);
+  if (details == Details::kYes) reply.body = error_body(text, error.code);
+  return reply;
+}
+
+Reply Routes::run(const Request& request) {
+  const bool served = request.arrival == Arrival::kUnixSocket && settings_.run_command;
+  return served ? json_reply(settings_.run_command(request.body)) : error_reply(404, "not found");
 }
 
 Reply Routes::pull(const Request& request) {
@@ -134,10 +148,13 @@ Reply Routes::pull(const Request& request) {
     if (request.gone()) return error_reply(503, "the caller is gone");
   }
   const auto end = running.end();
-  if (end && end->error && running.events() <= 1) return pull_failed(*end->error, Stage::kManifest);
+  const Details details = body->details ? Details::kYes : Details::kNo;
+  if (end && end->error && running.events() <= 1) {
+    return pull_failed(*end->error, Stage::kManifest, details);
+  }
   Reply reply;
   reply.content_type = kNdjson;
-  reply.stream = make_pull_stream(*std::move(watcher), settings_.store);
+  reply.stream = make_pull_stream(*std::move(watcher), settings_.store, details);
   return reply;
 }
 
@@ -148,7 +165,8 @@ Reply Routes::wait_for_pull(std::unique_ptr<PullWatcher> watcher, const Request&
   }
   const auto end = running.end();
   if (!end || !end->error) return json_reply(status_event("success"));
-  return pull_failed(*end->error, running.events() <= 1 ? Stage::kManifest : Stage::kLayers);
+  return pull_failed(*end->error, running.events() <= 1 ? Stage::kManifest : Stage::kLayers,
+                     Details::kNo);
 }
 
 Reply Routes::tags() {

@@ -4,6 +4,7 @@
 // Thread rule: handle() is safe from any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -14,7 +15,9 @@
 #include "api/http.h"
 #include "api/metrics.h"
 #include "api/names.h"
+#include "api/origin.h"
 #include "api/pull_hub.h"
+#include "api/pull_stream.h"
 #include "base/log.h"
 
 namespace castool::api {
@@ -24,12 +27,16 @@ struct RouteSettings {
   Registries registries;
   std::string version;
   std::string store;  // its directory, for keeping it out of texts
+  // POST /castool/run over a Unix socket, for `castool --socket`: a command's words in, its output
+  // out, both as JSON. Empty: not served.
+  std::function<std::string(const std::string&)> run_command;
 };
 
 class Routes {
  public:
-  // Everything outlives this and the replies' streams.
-  Routes(RouteSettings settings, Catalog& catalog, PullHub& pulls, Metrics& metrics,
+  // Everything outlives this and the replies' streams. `origin` is null where this store is none
+  // for others.
+  Routes(RouteSettings settings, Catalog& catalog, PullHub& pulls, Metrics& metrics, Origin* origin,
          base::Log& log);
 
   [[nodiscard]] Reply handle(const Request& request);
@@ -38,7 +45,8 @@ class Routes {
   [[nodiscard]] Reply route(const Request& request);
   [[nodiscard]] Reply pull(const Request& request);
   [[nodiscard]] Reply wait_for_pull(std::unique_ptr<PullWatcher> watcher, const Request& request);
-  [[nodiscard]] Reply pull_failed(const base::Error& error, Stage stage) const;
+  [[nodiscard]] Reply run(const Request& request);
+  [[nodiscard]] Reply pull_failed(const base::Error& error, Stage stage, Details details) const;
   [[nodiscard]] Reply tags();
   [[nodiscard]] Reply show(const Request& request);
   [[nodiscard]] Reply remove(const Request& request);
@@ -48,6 +56,7 @@ class Routes {
   Catalog& catalog_;
   PullHub& pulls_;
   Metrics& metrics_;
+  Origin* const origin_;
   base::Log& log_;
 };
 

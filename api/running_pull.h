@@ -33,9 +33,10 @@ struct PullEvent {
 
 class RunningPull final : public pull::PullEvents {
  public:
-  // Ended: `error` tells how, nullopt is success.
+  // Ended: one of the two.
   struct End {
     std::optional<base::Error> error;
+    std::optional<pull::PullOutcome> outcome;
   };
   struct News {
     std::vector<PullEvent> events;  // in order

@@ -1,10 +1,14 @@
 #include "tools/api_service.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <utility>
 
 #include "fetch/curl_transport.h"
 #include "tools/credentials.h"
 #include "tools/origin_of.h"
+#include "tools/remote_commands.h"
 #include "tools/version.h"
 
 namespace castool::tools {
@@ -26,6 +30,12 @@ fetch::DownloadLimits download_limits(const CommandContext& context) {
   return limits;
 }
 
+std::string machine_name() {
+  std::array<char, 256> name = {};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return {};
+  return name.data();
+}
+
 struct Doors {
   std::vector<api::Listener> listeners;
   api::AccessRules access;
@@ -40,6 +50,7 @@ Result<Doors> open_doors(const ListenArguments& arguments, CommandContext& conte
   if (arguments.address) {
     CASTOOL_ASSIGN(auto listener, api::Listener::tcp(*arguments.address));
     doors.access.listen_host = arguments.address->host;
+    doors.access.machine = machine_name();
     if (!api::is_loopback(*arguments.address) && doors.access.token.empty()) {
       context.log.warn(
           "{}: anybody who can reach this address can pull and remove models; "
@@ -81,8 +92,8 @@ ApiService::ApiService(CommandContext& context, cas::Store& store, cas::RefStore
 }
 
 Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arguments,
-                                                      CommandContext& context, cas::Store& store,
-                                                      cas::RefStore& refs,
+                                                      ForOthers for_others, CommandContext& context,
+                                                      cas::Store& store, cas::RefStore& refs,
                                                       const pull::Origins& origins) {
   CASTOOL_ASSIGN(Doors doors, open_doors(arguments, context));
   std::unique_ptr<ApiService> service(new ApiService(context, store, refs, origins));
@@ -92,8 +103,15 @@ Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arg
                                      arguments.allowed_registries.end());
   settings.version = version_number();
   settings.store = store.root();
-  service->routes_ = std::make_unique<api::Routes>(std::move(settings), service->catalog_,
-                                                   service->pulls_, service->metrics_, context.log);
+  settings.run_command = [&context](const std::string& body) {
+    return run_for_caller(body, context);
+  };
+  if (for_others == ForOthers::kYes) {
+    service->origin_.emplace(store, service->catalog_, context.log);
+  }
+  service->routes_ = std::make_unique<api::Routes>(
+      std::move(settings), service->catalog_, service->pulls_, service->metrics_,
+      service->origin_ ? &*service->origin_ : nullptr, context.log);
   service->where_ = doors.where;
   CASTOOL_ASSIGN(service->server_,
                  api::Server::start(

@@ -23,13 +23,16 @@
 
 namespace castool::tools {
 
+// Whether the store is an origin for others as well (serve --registry).
+enum class ForOthers { kNo, kYes };
+
 class ApiService {
  public:
   // Listens; requests are answered when this returns. Everything given outlives it. `origins` has
   // the token of the Hub that pulls use.
   [[nodiscard]] static base::Result<std::unique_ptr<ApiService>> start(
-      const ListenArguments& arguments, CommandContext& context, cas::Store& store,
-      cas::RefStore& refs, const pull::Origins& origins);
+      const ListenArguments& arguments, ForOthers for_others, CommandContext& context,
+      cas::Store& store, cas::RefStore& refs, const pull::Origins& origins);
   // Lets requests end: pulls are stopped, which their callers are told, and keep their partials.
   ~ApiService();
 
@@ -51,6 +54,7 @@ class ApiService {
   pull::Networks networks_;
   api::Metrics metrics_;
   api::Catalog catalog_;
+  std::optional<api::Origin> origin_;
   api::PullHub pulls_;  // uses what is above
   std::unique_ptr<api::Routes> routes_;
   std::string where_;

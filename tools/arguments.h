@@ -23,6 +23,7 @@ namespace castool::tools {
 struct GlobalArguments {
   std::optional<std::string> store;
   std::optional<std::string> ns;
+  std::optional<std::string> socket;
   std::optional<std::string> token_file;
   std::optional<std::chrono::nanoseconds> timeout;
   bool json = false;
@@ -58,6 +59,7 @@ struct ListenArguments {
 
 struct ServeArguments {
   ListenArguments listen;
+  bool registry = false;
 };
 
 struct MountArguments {

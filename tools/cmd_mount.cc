@@ -100,12 +100,13 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
                  fusefs::Mount::start(options, *store, refs, &filler, context.clock, context.log));
   std::unique_ptr<ApiService> service;
   if (arguments.listen.wanted()) {
-    auto started = ApiService::start(arguments.listen, context, *store, refs, origins);
+    auto started =
+        ApiService::start(arguments.listen, ForOthers::kNo, context, *store, refs, origins);
     const auto give_up = context.clock.now() + context.clock.scaled(kPredecessorEnds);
     // The daemon that is replaced lets go of its addresses as it ends.
     while (!started && arguments.replace && context.clock.now() < give_up &&
            pull::wait_unless_stopped(context.clock, kTryAgain, signals.token())) {
-      started = ApiService::start(arguments.listen, context, *store, refs, origins);
+      started = ApiService::start(arguments.listen, ForOthers::kNo, context, *store, refs, origins);
     }
     // A mount that was taken over does not end for this.
     if (!started && !arguments.replace) return base::failure(std::move(started));

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <optional>
 #include <utility>
 
@@ -13,6 +11,7 @@
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
 #include "tools/pull_delivery.h"
+#include "tools/pull_display.h"
 #include "tools/pull_reporter.h"
 #include "tools/pull_request.h"
 #include "tools/quantity.h"
@@ -27,30 +26,6 @@ namespace {
 
 using base::Result;
 using base::Status;
-
-// Pulls one source and shows how it goes; whatever is shown is gone when this returns.
-Result<pull::PullOutcome> pull_with_progress(const pull::PullContext& parts,
-                                             const pull::PullRequest& request,
-                                             CommandContext& context, std::stop_token stop) {
-  // A dry run has a result and no course of events.
-  const bool events = request.mode == pull::Mode::kFetch && !context.settings.quiet;
-  if (context.settings.json && events) {
-    JsonReporter reporter(context.out);
-    return pull::pull(parts, request, reporter, std::move(stop));
-  }
-  if (!context.settings.progress || context.settings.json) {
-    SilentReporter reporter;
-    return pull::pull(parts, request, reporter, std::move(stop));
-  }
-  const ProgressStyle style = progress_style(STDERR_FILENO, variable(context.variables, "TERM"));
-  ProgressDisplay display(style, STDERR_FILENO,
-                          request.name.value_or(manifest::ref_name(request.source)), context.clock);
-  context.log.attach(display);
-  DisplayReporter reporter(display);
-  auto outcome = pull::pull(parts, request, reporter, std::move(stop));
-  context.log.release();
-  return outcome;
-}
 
 std::string_view plan_word(const pull::PlannedFile& file) {
   if (file.present) return "present";
@@ -112,7 +87,9 @@ Status pull_one(const NamedRequest& named, const std::optional<Repository>& repo
     }
   }
   const PullModel pull_model = [&](const pull::PullContext& with, const pull::PullRequest& what) {
-    return pull_with_progress(with, what, context, stop);
+    return show_pull(
+        what.name.value_or(manifest::ref_name(what.source)), what.mode, context,
+        [&](pull::PullEvents& events) { return pull::pull(with, what, events, stop); });
   };
   const bool converts = named.ovms.convert && !dry_run;
   CASTOOL_ASSIGN(const auto outcome,

@@ -37,8 +37,10 @@ Status serve(const ServeArguments& arguments, CommandContext& context) {
   CASTOOL_ASSIGN(pull::Origins origins, read_origins(context.variables));
   CASTOOL_ASSIGN(origins.hub_token,
                  load_hub_token(context.arguments, context.variables, context.log));
-  CASTOOL_ASSIGN(const auto service,
-                 ApiService::start(arguments.listen, context, *store, refs, origins));
+  CASTOOL_ASSIGN(
+      const auto service,
+      ApiService::start(arguments.listen, arguments.registry ? ForOthers::kYes : ForOthers::kNo,
+                        context, *store, refs, origins));
   if (!context.settings.quiet) {
     context.out.line("serving on " + service->where());
     CASTOOL_RETURN_IF_ERROR(context.out.flush());

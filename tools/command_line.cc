@@ -38,6 +38,7 @@ struct Raw {
   bool list_on_demand = false;
   std::vector<std::string> mount_options;
   RawListen mount_listen, serve_listen;
+  bool serve_registry = false;
   UmountArguments umount;
   LsArguments ls;
   ShowArguments show;
@@ -62,6 +63,8 @@ void add_global_options(CLI::App& app, Raw& raw) {
   app.add_option("--store", raw.global.store, "The store's directory")->option_text("DIR");
   app.add_option("--namespace", raw.global.ns, "Whose names are meant (default)")
       ->option_text("NS");
+  app.add_option("--socket", raw.global.socket, "Speak to the server there, not to the store")
+      ->option_text("PATH");
   app.add_flag("--json", raw.global.json, "One JSON object a line on standard output");
   app.add_flag("-q,--quiet", raw.global.quiet, "Say nothing but results and errors");
   app.add_flag("-v,--verbose", raw.global.verbose, "Say more; -vv says everything");
@@ -140,6 +143,8 @@ void add_serve(CLI::App& app, Raw& raw) {
   command.add_option("--listen", raw.serve_listen.listen, "Where to listen (127.0.0.1:11435)")
       ->option_text("ADDR");
   add_listen_options(command, raw.serve_listen);
+  command.add_flag("--registry", raw.serve_registry,
+                   "Be an Ollama registry and a Hub for others, with what is here");
 }
 
 void add_others(CLI::App& app, Raw& raw) {
@@ -293,6 +298,7 @@ Result<ServeArguments> finish_serve(Raw& raw) {
     raw.serve_listen.listen = kDefaultAddress;
   }
   ServeArguments serve;
+  serve.registry = raw.serve_registry;
   CASTOOL_ASSIGN(serve.listen, finish_listen(raw.serve_listen));
   return serve;
 }

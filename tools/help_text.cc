@@ -72,9 +72,13 @@ It listens on 127.0.0.1:11435 unless an address or a socket is given. Callers ma
 registry.ollama.ai, hf.co and huggingface.co, and what --allow-registry adds, which may
 then also be at a private address or, with "insecure", without TLS.
 
+With --registry other hosts can pull from here what this store has: Ollama's registry
+protocol below /v2/, and for HF_ENDPOINT repositories, their files and contents.
+
 Examples:
   castool serve
   castool serve --socket-listen /run/castool.sock --socket-mode 660 --socket-group ml
+  castool serve --registry --listen 10.0.0.5:11435
   castool serve --listen 0.0.0.0:11435 --auth-token-file /etc/castool/token
   curl http://127.0.0.1:11435/api/pull -d '{"model":"llama3.2:3b"}')"},
     {"ls", "List the models",
@@ -160,6 +164,7 @@ Examples:
 
 Environment:
   CASTOOL_STORE, CASTOOL_NAMESPACE  defaults of --store and --namespace
+  CASTOOL_SOCKET                    default of --socket
   HF_TOKEN, HF_TOKEN_PATH, HF_HOME  the Hub's token: itself, its file, the file's directory
   HF_ENDPOINT, HF_HUB_OFFLINE       another Hub; 1: ask no origin for anything
   CASTOOL_OLLAMA_REGISTRY           another default registry

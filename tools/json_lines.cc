@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/json.h"
 #include "tools/quantity.h"
 
 namespace castool::tools {
@@ -54,44 +55,14 @@ std::string error_object(const base::Error& error, std::string_view message) {
   return dump(json);
 }
 
-std::string status_event(std::string_view text) {
-  Json json;
-  json["status"] = text;
-  return dump(json);
-}
+std::string status_event(std::string_view text) { return api::status_event(text); }
 
 std::string progress_event(std::string_view label, std::string_view digest, std::uint64_t total,
                            std::uint64_t completed) {
-  constexpr std::string_view kPulling = "pulling ";
-  constexpr std::string_view kAlgorithm = "sha256:";
-  constexpr std::size_t kShortDigest = 12;
-  Json json;
-  std::string status(kPulling);
-  if (digest.starts_with(kAlgorithm)) {
-    status += digest.substr(kAlgorithm.size(), kShortDigest);
-  } else {
-    status += label.starts_with(kPulling) ? label.substr(kPulling.size()) : label;
-  }
-  json["status"] = status;
-  if (!digest.empty()) json["digest"] = digest;
-  if (total > 0) json["total"] = total;
-  if (completed > 0) json["completed"] = completed;
-  return dump(json);
+  return api::progress_event(label, digest, total, completed);
 }
 
-std::string pull_result(const pull::PullOutcome& outcome) {
-  Json json;
-  json["status"] = "success";
-  json["name"] = outcome.name;
-  json["manifest"] = outcome.manifest.text();
-  json["revision"] = outcome.revision;
-  json["files"] = outcome.files;
-  json["bytes"] = outcome.bytes;
-  json["bytes_fetched"] = outcome.bytes_fetched;
-  json["bytes_reused"] = outcome.bytes_reused;
-  json["seconds"] = rounded(outcome.seconds);
-  return dump(json);
-}
+std::string pull_result(const pull::PullOutcome& outcome) { return api::success_event(outcome); }
 
 std::string planned_file(const pull::PlannedFile& file) {
   Json json;

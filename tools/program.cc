@@ -12,6 +12,7 @@
 #include "tools/commands.h"
 #include "tools/exit_status.h"
 #include "tools/output.h"
+#include "tools/remote.h"
 #include "tools/signals.h"
 
 namespace castool::tools {
@@ -45,6 +46,9 @@ int run_invocation(const Invocation& invocation, const Settings& settings,
   base::SystemClock clock(settings.time_scale);
   base::SystemFileOps files;
   CommandContext context = {invocation.global, settings, variables, out, log, clock, files};
+  if (!settings.socket.empty() && speaks_to_servers(invocation.arguments)) {
+    return run_remotely(invocation, context);
+  }
   return std::visit(Dispatch{context}, invocation.arguments);
 }
 

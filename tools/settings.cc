@@ -82,6 +82,7 @@ Result<Settings> read_settings(const GlobalArguments& arguments, const Variables
     return make_error(Code::kUsage, fmt::format("\"{}\" cannot be a namespace", settings.ns),
                       "use letters, digits, '.', '_' and '-', and start with a letter or digit");
   }
+  settings.socket = arguments.socket.value_or(variable(variables, "CASTOOL_SOCKET"));
   settings.timeout = arguments.timeout.value_or(settings.timeout);
   CASTOOL_ASSIGN(settings.time_scale, time_scale(variables));
   settings.json = arguments.json;

@@ -27,6 +27,7 @@ enum class User { kRoot, kOther };
 struct Settings {
   std::string store;
   std::string ns;
+  std::string socket;  // of the server to speak to in place of the store; empty: none
   std::chrono::nanoseconds timeout = std::chrono::minutes(5);
   double time_scale = 1.0;
   bool json = false;

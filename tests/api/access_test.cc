@@ -19,7 +19,7 @@ int status_of(const AccessRules& rules, const Request& asked) {
 }
 
 TEST(Access, TakesItsOwnHostsOnly) {
-  const AccessRules loopback = {"127.0.0.1", ""};
+  const AccessRules loopback = {"127.0.0.1", "gpu1", ""};
   for (const char* host : {"localhost", "LocalHost:1", "127.0.0.1:11435", "[::1]", "[::1]:80"}) {
     EXPECT_TRUE(is_own_host(loopback, host)) << host;
   }
@@ -28,17 +28,20 @@ TEST(Access, TakesItsOwnHostsOnly) {
         "localhost:", "localhost:80x", "localhost:123456", "[::1]x", "a@localhost", "localhost "}) {
     EXPECT_FALSE(is_own_host(loopback, host)) << host;
   }
-  const AccessRules everywhere = {"0.0.0.0", ""};
+  const AccessRules everywhere = {"0.0.0.0", "gpu1", ""};
   EXPECT_TRUE(is_own_host(everywhere, "192.168.1.7:11435"));
   EXPECT_TRUE(is_own_host(everywhere, "[fe80::1]:11435"));
   EXPECT_FALSE(is_own_host(everywhere, "evil.example"));
   EXPECT_FALSE(is_own_host(everywhere, "0x7f.1"));
-  EXPECT_TRUE(is_own_host({"10.1.2.3", ""}, "10.1.2.3:80"));
-  EXPECT_FALSE(is_own_host({"10.1.2.3", ""}, "10.1.2.4"));
+  EXPECT_TRUE(is_own_host(everywhere, "GPU1:11435"));
+  EXPECT_FALSE(is_own_host(everywhere, "gpu1.evil.example"));
+  EXPECT_FALSE(is_own_host(loopback, "gpu1"));
+  EXPECT_TRUE(is_own_host({"10.1.2.3", "gpu1", ""}, "10.1.2.3:80"));
+  EXPECT_FALSE(is_own_host({"10.1.2.3", "gpu1", ""}, "10.1.2.4"));
 }
 
 TEST(Access, AsksForAHostOverTcpOnly) {
-  const AccessRules rules = {"127.0.0.1", ""};
+  const AccessRules rules = {"127.0.0.1", "gpu1", ""};
   EXPECT_EQ(status_of(rules, request("GET", std::nullopt)), 403);
   Request local = request("GET", std::nullopt);
   local.arrival = Arrival::kUnixSocket;
@@ -46,7 +49,7 @@ TEST(Access, AsksForAHostOverTcpOnly) {
 }
 
 TEST(Access, TakesKnownOriginsWithJsonOnly) {
-  const AccessRules rules = {"127.0.0.1", ""};
+  const AccessRules rules = {"127.0.0.1", "gpu1", ""};
   struct Row {
     const char* method;
     const char* origin;
@@ -80,7 +83,7 @@ TEST(Access, TakesKnownOriginsWithJsonOnly) {
 }
 
 TEST(Access, AsksForTheToken) {
-  const AccessRules rules = {"127.0.0.1", "abc"};
+  const AccessRules rules = {"127.0.0.1", "gpu1", "abc"};
   const auto with = [](std::optional<std::string> authorization) {
     Request asked = request("GET", "localhost");
     asked.authorization = std::move(authorization);

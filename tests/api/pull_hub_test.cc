@@ -145,7 +145,7 @@ TEST(RunningPull, TellsWhatIsNewInOrder) {
   std::uint64_t late = 0;
   EXPECT_THAT(pull.news(late, steady_clock::now()).events,
               testing::ElementsAre(manifest, a0, b10, verifying));
-  pull.finish({base::make_error(base::Code::kIo, "x")});
+  pull.finish({base::make_error(base::Code::kIo, "x"), std::nullopt});
   EXPECT_TRUE(pull.news(heard, steady_clock::now()).end->error.has_value());
 }
 

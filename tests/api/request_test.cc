@@ -2,6 +2,7 @@
 
 #include "api/http.h"
 #include "api/listener.h"
+#include "api/range.h"
 #include "api/request_body.h"
 
 namespace castool::api {
@@ -45,6 +46,42 @@ TEST(TcpAddress, IsNumeric) {
                           "1.2.3.4:", "1.2.3.4:x", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.256:1"}) {
     EXPECT_FALSE(parse_tcp_address(bad)) << bad;
   }
+}
+
+TEST(Range, IsOneOrTheWhole) {
+  using Kind = RangeAnswer::Kind;
+  struct Row {
+    const char* header;
+    Kind kind;
+    std::uint64_t offset, length;
+  };
+  const Row rows[] = {
+      {"bytes=0-0", Kind::kPart, 0, 1},
+      {"bytes=0-9", Kind::kPart, 0, 10},
+      {"bytes=3-5", Kind::kPart, 3, 3},
+      {"bytes=3-", Kind::kPart, 3, 7},
+      {"bytes=3-99", Kind::kPart, 3, 7},
+      {"bytes=-4", Kind::kPart, 6, 4},
+      {"bytes=-99", Kind::kPart, 0, 10},
+      {"bytes=10-", Kind::kUnsatisfiable, 0, 0},
+      {"bytes=-0", Kind::kUnsatisfiable, 0, 0},
+      {"bytes=18446744073709551615-", Kind::kUnsatisfiable, 0, 0},
+      {"bytes=5-3", Kind::kWhole, 0, 10},
+      {"bytes=0-1,3-4", Kind::kWhole, 0, 10},
+      {"bytes=", Kind::kWhole, 0, 10},
+      {"bytes=-", Kind::kWhole, 0, 10},
+      {"bytes=a-b", Kind::kWhole, 0, 10},
+      {"lines=0-1", Kind::kWhole, 0, 10},
+      {"bytes=0-18446744073709551616", Kind::kWhole, 0, 10},
+  };
+  for (const Row& row : rows) {
+    const auto answer = answer_range(row.header, 10);
+    EXPECT_EQ(answer.kind, row.kind) << row.header;
+    EXPECT_EQ(answer.offset, row.offset) << row.header;
+    EXPECT_EQ(answer.length, row.length) << row.header;
+  }
+  EXPECT_EQ(answer_range(std::nullopt, 10).kind, Kind::kWhole);
+  EXPECT_EQ(answer_range("bytes=0-", 0).kind, Kind::kUnsatisfiable);
 }
 
 }  // namespace

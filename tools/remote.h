@@ -1,0 +1,17 @@
+// Commands that a server does for us: castool --socket, CASTOOL_SOCKET.
+//
+// pull goes through its API, ls, show and rm through /castool/run. What a command prints and its
+// exit status are those of the same command on the store.
+#pragma once
+
+#include "tools/arguments.h"
+#include "tools/command_context.h"
+
+namespace castool::tools {
+
+// False for mount, umount and serve, which --socket does not concern.
+[[nodiscard]] bool speaks_to_servers(const CommandArguments& arguments);
+// kUsage for a command or an option that a server does not take.
+[[nodiscard]] int run_remotely(const Invocation& invocation, CommandContext& context);
+
+}  // namespace castool::tools
