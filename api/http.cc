@@ -1,5 +1,7 @@
 #include "api/http.h"
 
+#include <algorithm>
+
 #include "api/json.h"
 
 namespace castool::api {

@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+
 #include <nlohmann/json.hpp>
 
 #include "base/unique_fd.h"
@@ -77,7 +80,12 @@ bool is_served(const CommandArguments& arguments) {
 }  // namespace
 
 std::string run_for_caller(const std::string& body, CommandContext& context) {
+  constexpr std::array<std::string_view, 3> kServed = {"ls", "show", "rm"};
   const std::vector<std::string> words = words_of(body);
+  // Before anything is made of the others' options.
+  if (words.empty() || std::find(kServed.begin(), kServed.end(), words.front()) == kServed.end()) {
+    return refusal("a server does not run this command for others");
+  }
   const auto parsed = parse_command_line(words);
   if (!parsed) return refusal(parsed.error().text());
   const auto* invocation = std::get_if<Invocation>(&*parsed);

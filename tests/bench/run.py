@@ -5,7 +5,7 @@
 
 nginx on loopback serves random bytes as a static registry. In every round each contender runs once,
 in the same order, after a sync; the tables show medians. --only takes some of the scenarios of
-scenarios.py and mounts.py: blob four throttle link again, reading cache lazy cold beside. --check fails when a target of docs/performance.md is
+scenarios.py and mounts.py: blob four throttle link again, reading cache lazy cold beside api. --check fails when a target of docs/performance.md is
 missed. The result is Markdown.
 """
 
@@ -20,13 +20,14 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 for folder in ("tests/e2e", "tests/support", "tests/bench"):
     sys.path.insert(0, str(ROOT / folder))
+import api  # noqa: E402
 import harness  # noqa: E402
 import origin  # noqa: E402
 import mounts  # noqa: E402
 import scenarios  # noqa: E402
 
 MIB = 1 << 20
-ALL = scenarios.ALL + mounts.ALL
+ALL = scenarios.ALL + mounts.ALL + api.ALL
 
 
 def parse_size(text):

@@ -117,6 +117,34 @@ TEST(CommandLine, OtherCommandsHaveTheirArguments) {
   parse_as<StatusArguments>({"status"});
 }
 
+TEST(CommandLine, ParsesWhereToServe) {
+  const auto plain = parse_as<ServeArguments>({"serve"});
+  ASSERT_TRUE(plain.listen.address);
+  EXPECT_EQ(plain.listen.address->text(), "127.0.0.1:11435");
+  EXPECT_FALSE(plain.listen.socket_path);
+  EXPECT_FALSE(plain.registry);
+  const auto socket = parse_as<ServeArguments>({"serve", "--socket-listen", "/s", "--socket-mode",
+                                                "0660", "--socket-group", "7", "--registry",
+                                                "--allow-registry", "own:5000"});
+  EXPECT_FALSE(socket.listen.address);  // none unless it is asked for
+  EXPECT_EQ(socket.listen.socket_access.mode, 0660U);
+  EXPECT_EQ(socket.listen.socket_access.group, gid_t{7});
+  EXPECT_TRUE(socket.registry);
+  EXPECT_THAT(socket.listen.allowed_registries, testing::ElementsAre("own:5000"));
+  EXPECT_FALSE(parse_as<MountArguments>({"mount", "/m"}).listen.wanted());
+  EXPECT_TRUE(parse_as<MountArguments>({"mount", "/m", "--listen", "[::1]:0"}).listen.wanted());
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"serve", "--listen", "host:1"},
+        {"serve", "--socket-mode", "660"},
+        {"serve", "--socket-listen", "/s", "--socket-mode", "888"},
+        {"serve", "--socket-listen", "/s", "--socket-mode", "7777"},
+        {"serve", "--socket-listen", "/s", "--socket-group", "no-such-group"},
+        {"serve", "--allow-registry", "http://x"},
+        {"mount", "/m", "--listen", "1.2.3.4"}}) {
+    EXPECT_FALSE(refusal(words).empty()) << words.back();
+  }
+}
+
 TEST(CommandLine, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(refusal({}),
               HasSubstr("a command is missing (the commands are pull, mount, serve, umount, "
