@@ -122,6 +122,7 @@ Result<pull::PullOutcome> pull_one(const pull::PullRequest& request, pull::PullE
 
 base::Status check_options(const PullArguments& arguments) {
   const PullArguments plain;
+  const std::size_t plain_flags = arguments.ovms.has("pull") ? 1 : 0;
   const std::pair<bool, const char*> options[] = {
       {arguments.name.has_value(), "--name"},
       {!arguments.include.empty(), "--include"},
@@ -130,7 +131,9 @@ base::Status check_options(const PullArguments& arguments) {
       {arguments.bytes_per_second != 0, "--limit-rate"},
       {arguments.force, "--force"},
       {arguments.dry_run, "--dry-run"},
-      {arguments.lazy, "--lazy"}};
+      {arguments.lazy, "--lazy"},
+      {!arguments.ovms.values.empty() || arguments.ovms.flags.size() > plain_flags,
+       "an option of OVMS"}};
   for (const auto& [given, name] : options) {
     if (given) {
       return make_error(Code::kUsage, fmt::format("{} does not go with --socket", name),
@@ -229,7 +232,8 @@ struct Remote {
 bool speaks_to_servers(const CommandArguments& arguments) {
   return !std::holds_alternative<MountArguments>(arguments) &&
          !std::holds_alternative<UmountArguments>(arguments) &&
-         !std::holds_alternative<ServeArguments>(arguments);
+         !std::holds_alternative<ServeArguments>(arguments) &&
+         !std::holds_alternative<OvmsCommandArguments>(arguments);
 }
 
 int run_remotely(const Invocation& invocation, CommandContext& context) {

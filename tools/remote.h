@@ -9,7 +9,8 @@
 
 namespace castool::tools {
 
-// False for mount, umount and serve, which --socket does not concern.
+// False for mount, umount and serve, and for what works on a repository's files: --socket does not
+// concern them.
 [[nodiscard]] bool speaks_to_servers(const CommandArguments& arguments);
 // kUsage for a command or an option that a server does not take.
 [[nodiscard]] int run_remotely(const Invocation& invocation, CommandContext& context);
