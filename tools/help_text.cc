@@ -34,7 +34,8 @@ Examples:
   castool pull --limit-rate 20M --revision refs/pr/1 acme/model
   castool pull --dry-run --json acme/model
   castool pull --source_model OpenVINO/Qwen3-8B-int4-ov --task text_generation
-      --target_device GPU --model_repository_path /models)"},
+      --target_device GPU --model_repository_path /models
+  castool pull --source_model Qwen/Qwen3-8B --weight-format int4    converted by optimum-cli)"},
     {"mount", "Show the models of the namespace as a directory",
      R"(Returns once DIR is readable; the mount follows pulls and removals by itself.
 Layout ovms is a model repository with config.json for OpenVINO Model Server,
@@ -168,6 +169,7 @@ Environment:
   HF_TOKEN, HF_TOKEN_PATH, HF_HOME  the Hub's token: itself, its file, the file's directory
   HF_ENDPOINT, HF_HUB_OFFLINE       another Hub; 1: ask no origin for anything
   CASTOOL_OLLAMA_REGISTRY           another default registry
+  OVMS_MODEL_REPOSITORY_PATH        default of --model_repository_path with OVMS's options
   https_proxy, no_proxy, SSL_CERT_FILE, SSL_CERT_DIR
 
 Exit status:

@@ -2,12 +2,10 @@
 
 import json
 import os
-import signal
 
 import pytest
 
 import checks
-import harness
 import models
 from hub import Synthetic
 
