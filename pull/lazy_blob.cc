@@ -65,9 +65,10 @@ std::optional<Status> LazyBlob::answer_now(const base::ByteRange& range,
 bool LazyBlob::follow(const base::ByteRange& range) {
   if (phase_ != Phase::kFilling || parts_.origins.offline) return false;
   if (parts_.options.verify == Verify::kStrict) return !std::exchange(hurry_, true);
-  if (parts_.options.fill == Fill::kNone) return false;
   const ReadStreams::Advice advice = streams_.on_read(range);
-  bool news = advice.whole && !std::exchange(hurry_, true);
+  // All of a file is more than what is read, and soon will be.
+  const bool whole = advice.whole && parts_.options.fill != Fill::kNone;
+  bool news = whole && !std::exchange(hurry_, true);
   if (advice.ahead.empty() || hurry_) return news;
   const auto touches = [&](const base::ByteRange& known) {
     return known.offset <= advice.ahead.offset && advice.ahead.offset <= known.end();
@@ -237,6 +238,18 @@ void LazyBlob::answer_all(ReadWaiters::Whom whom, const Status& status) {
     parts_.gate.end_waiting(before);
   }
   if (!all.empty()) deliver(std::move(all), status);
+}
+
+// Those that waited when what has failed was begun; who came later has his own time.
+void LazyBlob::fail_reads(ReadWaiters::Ticket last, const Status& status) {
+  std::vector<Done> failed;
+  {
+    const MutexLock lock(mutex_);
+    failed = waiters_.take_reads_until(last);
+    demand_idle_ = parts_.clock.now();
+    parts_.gate.end_waiting(static_cast<int>(failed.size()));
+  }
+  if (!failed.empty()) deliver(std::move(failed), status);
 }
 
 void LazyBlob::deliver(std::vector<Done> all, const Status& status) {

@@ -140,6 +140,7 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   void look();
   void on_chunk();
   void answer_all(ReadWaiters::Whom whom, const base::Status& status);
+  void fail_reads(ReadWaiters::Ticket last, const base::Status& status);
   void deliver(std::vector<Done> all, const base::Status& status);
 
   // lazy_blob_jobs.cc: what runs.

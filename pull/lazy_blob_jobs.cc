@@ -167,10 +167,17 @@ void LazyBlob::serve_readers() {
   for (;;) {
     const auto sink = std::make_shared<DemandSink>(*this);
     const fetch::BlobJob demand = job(Work::kDemand, sink, fetch::Priority::kDemand);
+    ReadWaiters::Ticket newest = 0;
+    {
+      const MutexLock lock(mutex_);
+      newest = waiters_.newest();
+    }
     const Status status = network_.load()->downloader.run(demand, token_of(Work::kDemand));
     if (!status) after_failure(status.error());
     if (!status && status.error().code == Code::kDigestMismatch) {
       spoil(LazyOwner::Spoilt::kDamaged, status.error());
+    } else if (!status && status.error().code == Code::kUnavailable) {
+      fail_reads(newest, status);
     } else if (!status && status.error().code != Code::kCancelled) {
       answer_all(ReadWaiters::Whom::kReaders, status);
     }

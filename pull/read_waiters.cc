@@ -40,6 +40,15 @@ std::vector<ReadWaiters::Done> ReadWaiters::take_all(Whom whom) {
   return all;
 }
 
+std::vector<ReadWaiters::Done> ReadWaiters::take_reads_until(Ticket last) {
+  std::vector<Done> taken;
+  const auto end = reads_.upper_bound(last);
+  for (auto at = reads_.begin(); at != end; ++at) taken.push_back(std::move(at->second.done));
+  reads_.erase(reads_.begin(), end);
+  demand_again();
+  return taken;
+}
+
 std::vector<ReadWaiters::Read> ReadWaiters::reads() const {
   std::vector<Read> all;
   all.reserve(reads_.size());

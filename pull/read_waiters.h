@@ -31,6 +31,10 @@ class ReadWaiters {
   enum class Whom { kReaders, kAll };
   [[nodiscard]] std::vector<Done> take_all(Whom whom);
 
+  // Those who wait for bytes since `last` was the newest ticket, or longer.
+  [[nodiscard]] std::vector<Done> take_reads_until(Ticket last);
+  [[nodiscard]] Ticket newest() const { return last_; }
+
   [[nodiscard]] std::vector<Read> reads() const;
   [[nodiscard]] bool any_read() const { return !reads_.empty(); }
   [[nodiscard]] int read_count() const { return static_cast<int>(reads_.size()); }

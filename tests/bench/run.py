@@ -23,11 +23,12 @@ for folder in ("tests/e2e", "tests/support", "tests/bench"):
 import api  # noqa: E402
 import harness  # noqa: E402
 import origin  # noqa: E402
+import many  # noqa: E402
 import mounts  # noqa: E402
 import scenarios  # noqa: E402
 
 MIB = 1 << 20
-ALL = scenarios.ALL + mounts.ALL + api.ALL
+ALL = scenarios.ALL + mounts.ALL + many.ALL + api.ALL
 
 
 def parse_size(text):

@@ -81,9 +81,10 @@ READS_ONE_BYTE = """
 import mmap, os, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
 how, at = sys.argv[2], int(sys.argv[3])
+mapping = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
 print("ready", flush=True)
 if how == "mmap":
-    mmap.mmap(fd, 0, prot=mmap.PROT_READ)[at]
+    mapping[at]
 else:
     os.pread(fd, 1, at)
 """

@@ -290,8 +290,9 @@ def test_an_idle_mount_begins_no_network(files, castool, mountpoint):
     [pid] = castool.processes()
 
     def sockets():
+        local = pathlib.Path(f"/proc/{pid}/net/unix").read_text().split()  # --replace asks there
         return [name for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()
-                if (name := os.readlink(fd)).startswith("socket:")]
+                if (name := os.readlink(fd)).startswith("socket:") and name[8:-1] not in local]
 
     assert not sockets()
     (mountpoint / "acme/lazy/config.json").read_text()
