@@ -86,8 +86,17 @@ std::string status_event(std::string_view text) {
 
 std::string progress_event(std::string_view label, std::string_view digest, std::uint64_t total,
                            std::uint64_t completed) {
+  constexpr std::string_view kPulling = "pulling ";
+  constexpr std::string_view kAlgorithm = "sha256:";
+  constexpr std::size_t kShortDigest = 12;
+  std::string status(kPulling);
+  if (digest.starts_with(kAlgorithm)) {
+    status += digest.substr(kAlgorithm.size(), kShortDigest);
+  } else {
+    status += label.starts_with(kPulling) ? label.substr(kPulling.size()) : label;
+  }
   Json json;
-  json["status"] = label;
+  json["status"] = status;
   if (!digest.empty()) json["digest"] = digest;
   if (total > 0) json["total"] = total;
   if (completed > 0) json["completed"] = completed;

@@ -25,7 +25,10 @@ class PullStream final : public BodyStream {
     const bool in_full = details_ == Details::kYes && news.end && news.end->outcome;
     for (const PullEvent& event : news.events) {
       if (in_full && event.label == kSuccess) continue;
-      lines += progress_event(event.label, event.digest, event.total, event.completed) + '\n';
+      const bool is_status = event.digest.empty() && event.total == 0;
+      lines += is_status ? status_event(event.label)
+                         : progress_event(event.label, event.digest, event.total, event.completed);
+      lines += '\n';
     }
     if (news.end) {
       ended_ = true;

@@ -17,7 +17,10 @@ TEST(Json, LeavesOutWhatIsZero) {
             R"({"status":"pulling ab","digest":"sha256:ab","total":10,"completed":5})");
   EXPECT_EQ(progress_event("pulling ab", "sha256:ab", 10, 0),
             R"({"status":"pulling ab","digest":"sha256:ab","total":10})");
-  EXPECT_EQ(progress_event("success", "", 0, 0), R"({"status":"success"})");
+  EXPECT_EQ(progress_event("a/b", "sha256:0123456789abcdef", 0, 0),
+            R"({"status":"pulling 0123456789ab","digest":"sha256:0123456789abcdef"})");
+  EXPECT_EQ(progress_event("a/b", "", 10, 0), R"({"status":"pulling a/b","total":10})");
+  EXPECT_EQ(status_event("success"), R"({"status":"success"})");
   EXPECT_EQ(error_body("a \"b\" \xff"), "{\"error\":\"a \\\"b\\\" \xef\xbf\xbd\"}");
 }
 
