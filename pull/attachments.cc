@@ -101,6 +101,14 @@ Status check_files(const WantedAttachment& wanted, const RemoteModel& model) {
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
+Result<std::unique_ptr<ModelSource>> repository_source(const PullContext& context,
+                                                       const WantedAttachment& wanted) {
+  const Origins& origins = context.origins;
+  CASTOOL_ASSIGN(auto access, hub_access(origins.hub_endpoint, origins.hub_token));
+  return make_hub_source(wanted.source, {patterns_of(wanted), {}}, std::move(access), context.http,
+                         context.clock);
+}
+
 class Attacher {
  public:
   Attacher(const PullContext& context, const PullRequest& request, PullEvents& events)
@@ -113,11 +121,7 @@ class Attacher {
 
  private:
   Result<Attachment> fetch_repository(const WantedAttachment& wanted, std::stop_token stop) {
-    const Origins& origins = context_.origins;
-    CASTOOL_ASSIGN(auto access, hub_access(origins.hub_endpoint, origins.hub_token));
-    CASTOOL_ASSIGN(const auto source,
-                   make_hub_source(wanted.source, {patterns_of(wanted), {}}, std::move(access),
-                                   context_.http, context_.clock));
+    CASTOOL_ASSIGN(const auto source, repository_source(context_, wanted));
     CASTOOL_ASSIGN(const RemoteModel model, source->resolve(stop));
     CASTOOL_RETURN_IF_ERROR(check_files(wanted, model));
     CASTOOL_ASSIGN(const auto plan, make_plan(context_.store, model, Extent::kWhole));
@@ -275,6 +279,26 @@ Status attach_models(const PullContext& context, const PullRequest& request,
     attachments.push_back(*std::move(attachment));
   }
   return complete_loras(context.store, attachments, options);
+}
+
+Status plan_attachments(const PullContext& context,
+                        const std::map<std::string, std::string>& options,
+                        std::vector<PlannedFile>& planned, const std::stop_token& stop) {
+  CASTOOL_ASSIGN(const std::string endpoint,
+                 clean_endpoint(context.origins.hub_endpoint, "HF_ENDPOINT"));
+  CASTOOL_ASSIGN(const auto all, wanted_attachments(options, endpoint));
+  for (const WantedAttachment& wanted : all) {
+    if (!wanted.address.empty()) continue;
+    CASTOOL_ASSIGN(const auto source, repository_source(context, wanted));
+    CASTOOL_ASSIGN(const RemoteModel model, source->resolve(stop));
+    CASTOOL_RETURN_IF_ERROR(check_files(wanted, model));
+    CASTOOL_ASSIGN(const auto plan, make_plan(context.store, model, Extent::kWhole));
+    for (PlannedFile& file : planned_files(model, plan)) {
+      file.path = wanted.path + "/" + (wanted.flat ? base_name(file.path) : file.path);
+      planned.push_back(std::move(file));
+    }
+  }
+  return base::ok();
 }
 
 }  // namespace castool::pull

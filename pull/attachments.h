@@ -36,4 +36,11 @@ struct WantedAttachment {
                                          std::vector<manifest::Attachment>& attachments,
                                          PullEvents& events, std::stop_token stop);
 
+// Adds to `planned` what attach_models() would look at, under the paths that the files get. A file
+// of an address is left out: its size is not known before it comes.
+[[nodiscard]] base::Status plan_attachments(const PullContext& context,
+                                            const std::map<std::string, std::string>& options,
+                                            std::vector<PlannedFile>& planned,
+                                            const std::stop_token& stop);
+
 }  // namespace castool::pull

@@ -31,6 +31,21 @@ Status authorise(ModelSource& source, const RemoteModel& model, const PullPlan& 
 
 }  // namespace
 
+std::vector<PlannedFile> planned_files(const RemoteModel& model, const PullPlan& plan) {
+  std::vector<PlannedFile> planned(model.files.size());
+  for (const auto& blob : plan.blobs) {
+    const std::string digest = blob.digest
+                                   ? blob.digest->text()
+                                   : "git-sha1:" + blob.git_oid.value_or(base::GitOid()).hex();
+    for (const std::size_t index : blob.files) {
+      const RemoteFile& file = model.files[index];
+      planned[index] = {file.path, file.size, digest, blob.route == Route::kReuse,
+                        blob.route == Route::kLater};
+    }
+  }
+  return planned;
+}
+
 Result<FetchedModel> fetch_model(const PullContext& context, ModelSource& source,
                                  const RemoteModel& model, const PullPlan& plan,
                                  const FetchPace& pace, PullEvents& events, std::stop_token stop) {

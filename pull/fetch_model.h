@@ -20,6 +20,10 @@ struct FetchedModel {
   std::uint64_t bytes_fetched = 0;
 };
 
+// What a dry run says of each file of the model.
+[[nodiscard]] std::vector<PlannedFile> planned_files(const RemoteModel& model,
+                                                     const PullPlan& plan);
+
 struct FetchPace {
   Recheck recheck = Recheck::kNo;
   int connections = 16;

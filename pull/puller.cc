@@ -64,25 +64,6 @@ std::uint64_t total_bytes(const PullPlan& plan) {
   return bytes;
 }
 
-PullOutcome planned_outcome(const RemoteModel& model, const PullPlan& plan) {
-  PullOutcome outcome;
-  outcome.revision = model.revision;
-  outcome.files = model.files.size();
-  outcome.bytes = total_bytes(plan);
-  outcome.planned.resize(model.files.size());
-  for (const auto& blob : plan.blobs) {
-    const std::string digest = blob.digest
-                                   ? blob.digest->text()
-                                   : "git-sha1:" + blob.git_oid.value_or(base::GitOid()).hex();
-    for (const std::size_t index : blob.files) {
-      const RemoteFile& file = model.files[index];
-      outcome.planned[index] = {file.path, file.size, digest, blob.route == Route::kReuse,
-                                blob.route == Route::kLater};
-    }
-  }
-  return outcome;
-}
-
 Result<std::optional<manifest::RefRecord>> old_record(const PullContext& context,
                                                       const std::string& name) {
   CASTOOL_ASSIGN(const auto text, context.refs.get(name));
@@ -92,6 +73,22 @@ Result<std::optional<manifest::RefRecord>> old_record(const PullContext& context
   context.log.warn("{}: its record is unreadable and is written anew: {}", name,
                    record.error().message);
   return std::optional<manifest::RefRecord>();
+}
+
+// What a dry run tells: the model's files, and those that its options bring along.
+Result<PullOutcome> planned_outcome(const PullContext& context, const PullRequest& request,
+                                    const std::string& name, const RemoteModel& model,
+                                    const PullPlan& plan, std::stop_token stop) {
+  PullOutcome outcome;
+  outcome.name = name;
+  outcome.revision = model.revision;
+  outcome.planned = planned_files(model, plan);
+  outcome.files = outcome.planned.size();
+  outcome.bytes = total_bytes(plan);
+  CASTOOL_ASSIGN(const auto old, old_record(context, name));
+  CASTOOL_RETURN_IF_ERROR(
+      plan_attachments(context, updated_options(old, request), outcome.planned, stop));
+  return outcome;
 }
 
 // One pull with its model resolved and its plan made.
@@ -187,9 +184,7 @@ Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& r
   CASTOOL_RETURN_IF_ERROR(check_required(model, request.required));
   CASTOOL_ASSIGN(const auto plan, make_plan(context.store, model, request.extent));
   if (request.mode == Mode::kDryRun) {
-    auto outcome = planned_outcome(model, plan);
-    outcome.name = name;
-    return outcome;
+    return planned_outcome(context, request, name, model, plan, std::move(stop));
   }
   return Run(context, request, name, *source, model, plan).carry_out(events, std::move(stop));
 }

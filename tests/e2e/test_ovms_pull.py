@@ -135,7 +135,12 @@ def test_a_draft_model_and_adapters_come_along(hub, castool):
     hub.add_repository("acme/big", repository())
     draft = models.openvino_repository(50_000, seed=9)
     hub.add_repository("acme/draft", draft)
-    castool.run("pull", "--source_model", "acme/big", "--draft_source_model", "acme/draft")
+    words = ["pull", "--source_model", "acme/big", "--draft_source_model", "acme/draft"]
+    planned = castool.run(*words, "--dry-run", "--json").json
+    assert {entry["path"] for entry in planned[:-1]} == {*repository(), *(
+        f"acme-draft/{path}" for path in draft)}
+    assert planned[-1]["bytes_to_fetch"] > 120_000
+    castool.run(*words)
     (attached,) = attachments(castool, "acme/big")
     assert attached["path"] == "acme-draft" and attached["source"] == "hf://acme/draft@main"
     assert "acme-draft from hf://acme/draft@main" in castool.run("show", "acme/big").out
