@@ -31,16 +31,23 @@ double cache_seconds(Lifetime lifetime) {
   return lifetime == Lifetime::kFixed ? kFixedSeconds : kVolatileSeconds;
 }
 
+// The text of a graph may be written over at any moment.
+double seconds_of_attributes(const Node& node) {
+  return node.rewritable() ? 0 : cache_seconds(node.lifetime());
+}
+
 }  // namespace
 
 ModelFs::ModelFs(TreePtr tree, const FileParts& parts, Owner owner, base::Log& log,
-                 OnDemand on_demand)
+                 OnDemand on_demand, std::unique_ptr<Upper> upper)
     : parts_(parts),
       owner_(owner),
       log_(log),
       on_demand_(std::move(on_demand)),
       tree_(std::move(tree)),
-      files_(parts, nodes_, log) {}
+      files_(parts, nodes_, log),
+      upper_(upper ? std::move(upper) : std::make_unique<Upper>()),
+      graphs_(*upper_, log) {}
 
 void ModelFs::replace(TreePtr tree) {
   // The old tree is dropped after the lock: it may be the last owner of many nodes.
@@ -132,8 +139,8 @@ NodeId ModelFs::node_of(const Node& file) const {
 Entry ModelFs::entry_of(const Node& directory, NodePtr child) const {
   Entry entry;
   entry.entry_seconds = cache_seconds(directory.lifetime());
-  if (!child) return entry;
-  entry.attr_seconds = cache_seconds(child->lifetime());
+  if (!child || (child->rewritable() && !graphs_.now(*child))) return entry;
+  entry.attr_seconds = seconds_of_attributes(*child);
   entry.id = child->is_directory() ? child->ino() : node_of(*child);
   // A file gets its next id as soon as it is fit for it.
   const bool may_change = variant_of(entry.id) != 0 || may_be_native(*child);
@@ -142,7 +149,7 @@ Entry ModelFs::entry_of(const Node& directory, NodePtr child) const {
   return entry;
 }
 
-Answer<Entry> ModelFs::lookup(NodeId parent, std::string_view name) {
+Answer<Entry> ModelFs::lookup(NodeId parent, std::string_view name, pid_t task) {
   if (name.size() > kMaxNameBytes) return Errno{ENAMETOOLONG};
   const auto directory = resolve_directory(parent);
   if (!directory) return directory.error();
@@ -151,6 +158,10 @@ Answer<Entry> ModelFs::lookup(NodeId parent, std::string_view name) {
   if (!*child) child = on_demand_parent(**directory, name);
   Entry entry = entry_of(**directory, *std::move(child));
   if (entry.node) {
+    if (const NodeId own = writers_.wanted(task, entry.node->ino()); own != 0) {
+      entry.id = own;
+      entry.entry_seconds = 0;
+    }
     if (const auto counted = remember(entry); !counted) return counted.error();
   }
   return entry;
@@ -168,7 +179,7 @@ void ModelFs::forget(NodeId id, std::uint64_t count) { nodes_.forget(id, count);
 Answer<Entry> ModelFs::getattr(NodeId id) {
   auto node = resolve(id);
   if (!node) return node.error();
-  const double seconds = cache_seconds((*node)->lifetime());
+  const double seconds = seconds_of_attributes(**node);
   return Entry{*std::move(node), id, 0, seconds};
 }
 
@@ -185,19 +196,18 @@ struct stat ModelFs::stat_of(const Node& node) const {
     attr.st_mode = S_IFDIR | 0755;
     return attr;
   }
-  attr.st_mode = S_IFREG | 0444;
-  attr.st_size = static_cast<off_t>(node.size());
+  const bool may_be_written = node.rewritable() || node.access() != Access::kRead;
+  attr.st_mode = S_IFREG | (may_be_written ? 0644 : 0444);
+  std::uint64_t size = node.size();
+  if (node.rewritable()) {
+    const auto text = graphs_.now(node);
+    size = text ? text->text->size() : 0;
+    if (text) attr.st_mtim.tv_sec = attr.st_ctim.tv_sec = text->mtime;
+  }
+  attr.st_size = static_cast<off_t>(size);
   // From the size, not from the disk: what is stored already is nobody's business but the xattrs'.
-  attr.st_blocks = static_cast<blkcnt_t>((node.size() + 511) / 512);
+  attr.st_blocks = static_cast<blkcnt_t>((size + 511) / 512);
   return attr;
-}
-
-void ModelFs::open(NodeId id, int flags, const OpenFiles::OpenDone& done) {
-  const auto node = resolve(id);
-  if (!node) return done(node.error());
-  if ((*node)->is_directory()) return done(Errno{EISDIR});
-  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0) return done(Errno{EROFS});
-  files_.open(id, *node, done);
 }
 
 Answer<ModelFs::OpenedDirectory> ModelFs::opendir(NodeId id) {
@@ -256,8 +266,7 @@ Answer<std::string> ModelFs::getxattr(NodeId id, std::string_view name) {
     if (name == kRevision) return model->home->revision;
   }
   if ((*node)->is_directory()) return Errno{ENODATA};
-  const base::Digest& digest = digest_of((*node)->content());
-  if (name == kSha256) return digest.hex();
+  if (name == kSha256) return digest_now(**node).hex();
   if (name != kState && name != kPresent) return Errno{ENODATA};
   const auto status = status_of(**node);
   if (!status) return status.error();
@@ -266,7 +275,7 @@ Answer<std::string> ModelFs::getxattr(NodeId id, std::string_view name) {
 
 Answer<BlobStatus> ModelFs::status_of(const Node& file) {
   if (!std::holds_alternative<BlobContent>(file.content()))
-    return BlobStatus{BlobState::kVerified, file.size()};
+    return BlobStatus{BlobState::kVerified, static_cast<std::uint64_t>(stat_of(file).st_size)};
   const auto stored = parts_.blobs.status(digest_of(file.content()));
   if (!stored) return log_unreadable(log_, file, stored.error());
   if (stored->state == BlobState::kAbsent && files_.can_fill(file))

@@ -34,11 +34,14 @@
 #include "base/mutex.h"
 #include "fusefs/answer.h"
 #include "fusefs/entry.h"
+#include "fusefs/graph_files.h"
 #include "fusefs/handover_state.h"
 #include "fusefs/known_nodes.h"
 #include "fusefs/open_files.h"
 #include "fusefs/tree.h"
+#include "fusefs/upper.h"
 #include "fusefs/views/on_demand_patterns.h"
+#include "fusefs/writer_nodes.h"
 
 namespace castool::fusefs {
 
@@ -64,27 +67,48 @@ class ModelFs {
     gid_t gid = 0;
   };
 
+  // Without `upper` what is written lasts as long as this.
   ModelFs(TreePtr tree, const FileParts& parts, Owner owner, base::Log& log,
-          OnDemand on_demand = {});
+          OnDemand on_demand = {}, std::unique_ptr<Upper> upper = nullptr);
 
   // Shows another tree from now on.
   void replace(TreePtr tree);
   [[nodiscard]] TreePtr tree() const;
 
   // Counts one look-up on success with a node. ENOENT is an Entry without a node; then the name may
-  // be one of a model that could be brought here.
-  Answer<Entry> lookup(NodeId parent, std::string_view name);
+  // be one of a model that could be brought here. `task` is who asks, 0 nobody known.
+  Answer<Entry> lookup(NodeId parent, std::string_view name, pid_t task = 0);
   [[nodiscard]] std::optional<manifest::Source> on_demand(NodeId parent,
                                                           std::string_view name) const;
   void forget(NodeId id, std::uint64_t count);
   Answer<Entry> getattr(NodeId id);
   [[nodiscard]] struct stat stat_of(const Node& node) const;
 
-  // EROFS for every mode but reading, else OpenFiles::open().
-  void open(NodeId id, int flags, const OpenFiles::OpenDone& done);
+  struct Opening {
+    int flags = 0;
+    pid_t task = 0;
+  };
+  // Of a file that is not rewritable(). EROFS for every mode but reading, and but O_RDWR where the
+  // node's access allows it (writer_nodes.h); else OpenFiles::open().
+  void open(NodeId id, const Opening& opening, const OpenFiles::OpenDone& done);
   void release(NodeId id) { files_.release(id); }
+  // Somebody tried to write to a file that open() opened. The errno to say; then what to do about
+  // it once that was said.
+  [[nodiscard]] Errno refuse_write(NodeId id) const;
+  void purge_written(NodeId id);
   // Reading what is open.
   [[nodiscard]] OpenFiles& files() { return files_; }
+
+  // The handle of a graph.pbtxt, or nothing for any other file. EROFS for every mode but reading
+  // and writing anew.
+  Answer<std::optional<GraphFiles::Handle>> open_graph(NodeId id, int flags);
+  struct Created {
+    Entry entry;  // counted as looked up
+    GraphFiles::Handle handle = 0;
+  };
+  // EROFS for everything but the graph.pbtxt of a model.
+  Answer<Created> create(NodeId parent, std::string_view name, int flags);
+  [[nodiscard]] GraphFiles& graphs() { return graphs_; }
 
   struct OpenedDirectory {
     std::uint64_t handle = 0;
@@ -120,6 +144,7 @@ class ModelFs {
   [[nodiscard]] bool may_be_native(const Node& node) const;
   [[nodiscard]] NodeId node_of(const Node& file) const;
   Answer<BlobStatus> status_of(const Node& file);
+  [[nodiscard]] base::Digest digest_now(const Node& file) const;
 
   const FileParts parts_;
   const Owner owner_;
@@ -130,6 +155,9 @@ class ModelFs {
   TreePtr tree_ CASTOOL_GUARDED_BY(tree_mutex_);
   KnownNodes nodes_;
   OpenFiles files_;
+  const std::unique_ptr<Upper> upper_;
+  GraphFiles graphs_;
+  WriterNodes writers_;
   mutable base::Mutex listings_mutex_;
   std::uint64_t next_handle_ CASTOOL_GUARDED_BY(listings_mutex_) = 1;
   std::unordered_map<std::uint64_t, NodePtr> listings_ CASTOOL_GUARDED_BY(listings_mutex_);

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <thread>
@@ -28,6 +29,7 @@
 #include "fusefs/notifier.h"
 #include "fusefs/session.h"
 #include "fusefs/store_blobs.h"
+#include "fusefs/upper.h"
 #include "fusefs/views/view.h"
 #include "manifest/ref_record.h"
 
@@ -41,6 +43,8 @@ using base::Status;
 constexpr std::chrono::milliseconds kLook{1000};
 constexpr int kReadAheadKib = 1024;
 constexpr std::size_t kSideThreads = 8;
+// What one that has just been unmounted may need to end.
+constexpr std::chrono::milliseconds kUpperPatience{10'000};
 // For what is under way when the mount is to be handed over: local work.
 constexpr std::chrono::seconds kPauseTime{10};
 constexpr std::string_view kType = "fuse.castool";
@@ -63,6 +67,15 @@ Result<std::string> check_directory(const MountOptions& options, const cas::Stor
   CASTOOL_ASSIGN(const std::string root, canonical_path(store.root()));
   if (is_inside(path, root)) return no_directory("it is inside the store");
   if (is_inside(root, path)) return no_directory("the store is inside it");
+  if (options.upper.empty()) return path;
+  // It need not be there yet.
+  const auto parent = std::filesystem::path(options.upper).lexically_normal();
+  const auto upper = canonical_path(options.upper).value_or(parent.string());
+  for (const std::string& other : {path, root}) {
+    if (!is_inside(upper, other)) continue;
+    return base::make_error(Code::kUsage,
+                            fmt::format("--upper {}: it is inside {}", options.upper, other));
+  }
   return path;
 }
 
@@ -115,6 +128,10 @@ class FuseMount final : public Mount, private MountGiver {
     if (options_.replace) {
       CASTOOL_ASSIGN(there, current_mount_at(options_.directory));
     }
+    if (!options_.upper.empty()) {
+      const auto patience = there ? std::nullopt : std::optional(kUpperPatience);
+      CASTOOL_ASSIGN(upper_, Upper::open(options_.upper, store.files(), log_, patience));
+    }
     if (there) {
       CASTOOL_RETURN_IF_ERROR(take_over(there->device, std::move(tree), store));
     } else {
@@ -146,7 +163,7 @@ class FuseMount final : public Mount, private MountGiver {
     native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
     fs_.emplace(std::move(tree), FileParts{blobs_, &*native_, filler_, &notifier_, &side_},
                 ModelFs::Owner{options_.uid, options_.gid}, log_,
-                OnDemand{options_.on_demand, options_.layout});
+                OnDemand{options_.on_demand, options_.layout}, std::move(upper_));
     if (options_.finder != nullptr && !options_.on_demand.empty())
       lookups_.emplace(
           *options_.finder,
@@ -308,6 +325,7 @@ class FuseMount final : public Mount, private MountGiver {
   std::optional<KernelFiles> native_;
   Notifier notifier_{clock_, log_, [this] { abort_connection(); }};
   SideThreads side_{kSideThreads};
+  std::unique_ptr<Upper> upper_;  // until fs_ has it
   std::optional<ModelFs> fs_;
   std::optional<WaitingLookups> lookups_;
   std::unique_ptr<Session> session_;

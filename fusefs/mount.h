@@ -37,6 +37,8 @@ struct MountOptions {
   OnDemandListed listed = OnDemandListed::kNo;
   std::string control_directory;  // of the socket by which it can be replaced; "": it cannot
   bool replace = false;           // take over what is mounted there, if anything is
+  // Where what is written over graph.pbtxt is kept; empty: in memory, until it is unmounted.
+  std::string upper;
 };
 
 class Mount {

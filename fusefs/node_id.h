@@ -4,7 +4,9 @@
 //   - it is open either through the page cache or natively (native_files.h), never both at once;
 //   - its cached pages are seen by all who have it open. So bytes that nobody has verified yet are
 //     kept apart from verified ones, and those that have turned out wrong from those that come
-//     after them: each in a variant of its own.
+//     after them: each in a variant of its own;
+//   - and so do those who opened it to write: each of them has a node of its own (writer_nodes.h),
+//     whose number has the native bit and the last variant, and says nothing about the file.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,11 @@ inline constexpr unsigned kVariantShift = 60;
 inline constexpr unsigned kVariants = 8;  // 0: bytes of the store; the others: not verified yet
 
 [[nodiscard]] constexpr Ino ino_of(NodeId id) { return id & ((Ino{1} << kVariantShift) - 1); }
-[[nodiscard]] constexpr bool is_native(NodeId id) { return (id & kNativeBit) != 0; }
+[[nodiscard]] constexpr bool is_native(NodeId id) { return id >> kVariantShift == 8; }
+[[nodiscard]] constexpr bool is_writer(NodeId id) { return id >> kVariantShift == 15; }
+[[nodiscard]] constexpr NodeId writer_node(std::uint64_t number) {
+  return NodeId{15} << kVariantShift | number;
+}
 [[nodiscard]] constexpr unsigned variant_of(NodeId id) {
   return static_cast<unsigned>((id & ~kNativeBit) >> kVariantShift);
 }

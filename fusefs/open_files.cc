@@ -186,15 +186,23 @@ void OpenFiles::release(NodeId id) {
   if (last.native) parts_.native->release(last.stored->digest());
 }
 
+OpenFiles::Content OpenFiles::content_of(NodeId id) const {
+  const base::MutexLock lock(mutex_);
+  const auto found = files_.find(id);
+  return found == files_.end() ? Content() : found->second.content;
+}
+
+bool OpenFiles::give_up(NodeId id) {
+  const Content content = content_of(id);
+  if (!content.filling) return false;
+  poison(*content.filling, base::make_error(base::Code::kIo, "somebody tried to write to it"));
+  return true;
+}
+
 Answer<std::variant<Slice, Later>> OpenFiles::read(NodeId id, std::uint64_t offset,
                                                    std::size_t size) {
-  Content content;
-  {
-    const base::MutexLock lock(mutex_);
-    const auto found = files_.find(id);
-    if (found == files_.end()) return Errno{EBADF};
-    content = found->second.content;
-  }
+  Content content = content_of(id);
+  if (!content.filling && !content.stored) return Errno{EBADF};
   if (content.filling) {
     if (content.filling->poisoned()) return Errno{EIO};
     const base::ByteRange range = content.filling->clip(offset, size);
@@ -207,6 +215,8 @@ Answer<std::variant<Slice, Later>> OpenFiles::read(NodeId id, std::uint64_t offs
   if (checked.error().code != base::Code::kDigestMismatch) return Errno{EIO};
   parts_.blobs.found_damaged(content.stored->blob(), checked.error());
   if (parts_.filler == nullptr || !has_home(content.stored->content())) return Errno{EIO};
+  // Its pages may have to be dropped at any moment, and no read may wait then.
+  if (is_writer(id)) return Errno{EIO};
   return go_on_filling(id, *content.stored, offset, size);
 }
 

@@ -78,6 +78,11 @@ class OpenFiles {
   void open(NodeId id, const NodePtr& file, const OpenDone& done);
   void release(NodeId id);
 
+  // Of a node that somebody wrote to: whether its bytes are not here yet, so that reads of it may
+  // wait. Dropping its pages would wait for them; so they end with EIO, the pages are dropped, and
+  // nothing but EIO follows.
+  bool give_up(NodeId id);
+
   Answer<std::variant<Slice, Later>> read(NodeId id, std::uint64_t offset, std::size_t size);
   // A read of what is not there yet; see PendingReads. Never short, EINTR when interrupted.
   PendingReads::Number wait_for(Later later, ReadDone done);
@@ -126,6 +131,7 @@ class OpenFiles {
                                                    std::uint64_t offset, std::size_t size);
   void settled(FillingFile& file, const base::Status& status);
   void poison(FillingFile& file, const base::Error& why);
+  [[nodiscard]] Content content_of(NodeId id) const;
   Answer<Slice> end_read(FillingFile& file, const base::ByteRange& range, PendingReads::How how,
                          const base::Status& status);
 

@@ -11,7 +11,7 @@ namespace castool::fusefs {
 namespace {
 
 constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
-                             FUSE_CAP_READDIRPLUS_AUTO;
+                             FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ATOMIC_O_TRUNC;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ void want_features(const SessionContext& context, fuse_conn_info& connection) no
   for (const std::uint64_t flag :
        {std::uint64_t{FUSE_CAP_ASYNC_READ}, std::uint64_t{FUSE_CAP_PARALLEL_DIROPS},
         std::uint64_t{FUSE_CAP_READDIRPLUS}, std::uint64_t{FUSE_CAP_READDIRPLUS_AUTO},
-        std::uint64_t{FUSE_CAP_PASSTHROUGH}}) {
+        std::uint64_t{FUSE_CAP_ATOMIC_O_TRUNC}, std::uint64_t{FUSE_CAP_PASSTHROUGH}}) {
     static_cast<void>(::fuse_set_feature_flag(&connection, flag));
   }
   connection.max_backing_stack_depth = context.stack_depth;

@@ -46,7 +46,7 @@ fuse_entry_param entry_param(const ModelFs& fs, const Entry& entry) {
 void on_lookup(fuse_req* req, std::uint64_t parent, const char* name) noexcept {
   const SessionContext& context = context_of(req);
   ModelFs& fs = *context.fs;
-  const auto entry = fs.lookup(parent, name);
+  const auto entry = fs.lookup(parent, name, ::fuse_req_ctx(req)->pid);
   const bool absent = entry && !entry->node && context.lookups != nullptr;
   const auto source = absent ? fs.on_demand(parent, name) : std::nullopt;
   if (!source) return reply_entry(req, fs, entry);

@@ -11,6 +11,7 @@
 #include "fusefs/session_init.h"
 #include "fusefs/session_lookups.h"
 #include "fusefs/session_reads.h"
+#include "fusefs/session_writes.h"
 
 #define FUSE_USE_VERSION 314
 #include <fuse3/fuse_lowlevel.h>
@@ -60,6 +61,7 @@ struct OpenReply {
   std::uint32_t flags = 0;
   std::int32_t native = 0;
 };
+constexpr std::uint32_t kDirectIo = 1U << 0;
 constexpr std::uint32_t kKeepCache = 1U << 1;
 // Closing needs no answer of ours, so that it also works when the daemon has died.
 constexpr std::uint32_t kNoFlush = 1U << 5;
@@ -68,7 +70,9 @@ constexpr std::uint32_t kPassthrough = 1U << 7;
 void reply_open(fuse_req_t req, ModelFs& fs, NodeId id, const Answer<OpenedFile>& opened) {
   if (!opened) return reply_error(req, opened.error());
   OpenReply reply;
-  reply.flags = kNoFlush | (opened->native ? kPassthrough : kKeepCache);
+  reply.flags = opened->native ? kPassthrough : kKeepCache;
+  // What somebody wrote into a mapping is to come out, and be refused, before his close returns.
+  if (!is_writer(id)) reply.flags |= kNoFlush;
   reply.native = opened->native.value_or(0);
   if (!delivered(::fuse_reply_buf(req, reinterpret_cast<const char*>(&reply), sizeof reply)))
     fs.release(id);
@@ -76,12 +80,24 @@ void reply_open(fuse_req_t req, ModelFs& fs, NodeId id, const Answer<OpenedFile>
 
 void on_open(fuse_req_t req, fuse_ino_t id, fuse_file_info* info) noexcept {
   ModelFs& fs = fs_of(req);
-  fs.open(id, info->flags,
+  const auto graph = fs.open_graph(id, info->flags);
+  if (!graph) return reply_error(req, graph.error());
+  if (*graph) {
+    const OpenReply reply{**graph, kDirectIo, 0};
+    if (!delivered(::fuse_reply_buf(req, reinterpret_cast<const char*>(&reply), sizeof reply)))
+      fs.graphs().release(**graph);
+    return;
+  }
+  fs.open(id, {info->flags, ::fuse_req_ctx(req)->pid},
           [req, &fs, id](const Answer<OpenedFile>& opened) { reply_open(req, fs, id, opened); });
 }
 
-void on_release(fuse_req_t req, fuse_ino_t ino, fuse_file_info*) noexcept {
-  fs_of(req).release(ino);
+// A handle other than 0 is that of a graph.pbtxt.
+void on_release(fuse_req_t req, fuse_ino_t ino, fuse_file_info* info) noexcept {
+  if (info->fh != 0)
+    fs_of(req).graphs().release(info->fh);
+  else
+    fs_of(req).release(ino);
   ::fuse_reply_err(req, 0);
 }
 
@@ -136,6 +152,7 @@ class DirectoryReply {
 
   bool add(const Node& directory, const NodePtr& child, std::uint64_t n) {
     const Entry entry = fs_.entry_of(directory, child);
+    if (!entry.node) return true;
     fuse_entry_param param = entry_param(fs_, entry);
     if (plus_ == Plus::kNo) return put(child->name().c_str(), param, n);
     const auto counted = fs_.remember(entry);
@@ -239,6 +256,10 @@ fuse_lowlevel_ops make_ops() {
   ops.getxattr = on_getxattr;
   ops.listxattr = on_listxattr;
   ops.statfs = on_statfs;
+  ops.create = on_create;
+  ops.write = on_write;
+  ops.flush = on_flush;
+  ops.fsync = on_fsync;
   ops.setattr = refuse;
   ops.mknod = refuse;
   ops.mkdir = refuse;
@@ -247,8 +268,6 @@ fuse_lowlevel_ops make_ops() {
   ops.symlink = refuse;
   ops.rename = refuse;
   ops.link = refuse;
-  ops.create = refuse;
-  ops.write = refuse;
   ops.setxattr = refuse;
   ops.removexattr = refuse;
   ops.fallocate = refuse;

@@ -84,6 +84,15 @@ bool may_be_read_ahead(std::size_t size, int flags) {
 
 void on_read(fuse_req* req, std::uint64_t id, std::size_t size, off_t offset,
              fuse_file_info* info) noexcept {
+  if (info->fh != 0) {
+    const auto text =
+        context_of(req).fs->graphs().read(info->fh, static_cast<std::uint64_t>(offset), size);
+    if (text)
+      ::fuse_reply_buf(req, text->data(), text->size());
+    else
+      ::fuse_reply_err(req, text.error().value);
+    return;
+  }
   OpenFiles& files = context_of(req).fs->files();
   auto answer = files.read(id, static_cast<std::uint64_t>(offset), size);
   if (!answer) {

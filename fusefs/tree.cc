@@ -43,7 +43,8 @@ base::Error bad_name(std::string_view path) {
 
 const base::Digest& digest_of(const FileContent& content) {
   if (const auto* blob = std::get_if<BlobContent>(&content)) return blob->digest;
-  return std::get<TextContent>(content).digest;
+  if (const auto* text = std::get_if<TextContent>(&content)) return text->digest;
+  return std::get<RewritableText>(content).digest;
 }
 
 FileContent make_text(std::string text) {
@@ -51,8 +52,15 @@ FileContent make_text(std::string text) {
   return TextContent{std::make_shared<const std::string>(std::move(text)), digest};
 }
 
-NodePtr Node::file(Common common, FileContent content, std::uint64_t size) {
+FileContent make_rewritable(std::string place, std::optional<std::string> text) {
+  const base::Digest digest = base::Sha256::of(std::string_view(text ? *text : ""));
+  auto shared = text ? std::make_shared<const std::string>(*std::move(text)) : nullptr;
+  return RewritableText{std::move(place), std::move(shared), digest};
+}
+
+NodePtr Node::file(Common common, FileContent content, std::uint64_t size, Access access) {
   std::shared_ptr<Node> node(new Node(std::move(common)));
+  node->access_ = access;
   node->content_ = std::move(content);
   node->size_ = size;
   return node;
@@ -183,7 +191,8 @@ class FixedBuilder {
       if (slash == std::string::npos) {
         const FlatFile& file = files[first++];
         const Ino ino = inos_.make(full, digest_of(file.content).hex());
-        children.push_back(Node::file({ino, parent, name, place_.mtime}, file.content, file.size));
+        children.push_back(
+            Node::file({ino, parent, name, place_.mtime}, file.content, file.size, file.access));
         continue;
       }
       const std::size_t begin = first;

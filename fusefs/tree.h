@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,29 +31,13 @@
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "fusefs/file_content.h"
 #include "fusefs/node_id.h"
 
 namespace castool::fusefs {
 
 // Linux has no longer names, and one in a listing corrupted kernel memory (CVE-2026-31694).
 inline constexpr std::size_t kMaxNameBytes = 255;
-
-struct BlobHome;  // blob_filler.h
-
-struct BlobContent {
-  base::Digest digest;
-  // The model through which it can be had when the store has not got it; null: it cannot.
-  std::shared_ptr<const BlobHome> home = nullptr;
-};
-struct TextContent {
-  std::shared_ptr<const std::string> text;
-  base::Digest digest;  // of the text
-};
-using FileContent = std::variant<BlobContent, TextContent>;
-
-// The sha256 of a file's bytes, whichever kind it is.
-[[nodiscard]] const base::Digest& digest_of(const FileContent& content);
-[[nodiscard]] FileContent make_text(std::string text);
 
 // What the xattrs of a model's directory say.
 struct ModelInfo {
@@ -78,7 +63,8 @@ class Node {
   // again.
   using Expand = std::function<base::Result<Children>()>;
 
-  [[nodiscard]] static NodePtr file(Common common, FileContent content, std::uint64_t size);
+  [[nodiscard]] static NodePtr file(Common common, FileContent content, std::uint64_t size,
+                                    Access access = Access::kRead);
   [[nodiscard]] static NodePtr directory(Common common, Lifetime lifetime, Children children);
   [[nodiscard]] static NodePtr lazy_directory(Common common, Lifetime lifetime, Expand expand,
                                               std::shared_ptr<const ModelInfo> model = nullptr);
@@ -94,6 +80,10 @@ class Node {
   [[nodiscard]] Lifetime lifetime() const { return lifetime_; }
   [[nodiscard]] const FileContent& content() const { return content_; }  // of a file
   [[nodiscard]] std::uint64_t size() const { return size_; }             // of a file
+  [[nodiscard]] Access access() const { return access_; }                // of a file
+  [[nodiscard]] bool rewritable() const {
+    return !directory_ && std::holds_alternative<RewritableText>(content_);
+  }
   [[nodiscard]] const ModelInfo* model() const { return model_.get(); }  // of a model's directory
 
   // A directory whose children are made on first use.
@@ -113,6 +103,7 @@ class Node {
   Lifetime lifetime_ = Lifetime::kFixed;
   std::uint64_t size_ = 0;
   FileContent content_;
+  Access access_ = Access::kRead;
   std::shared_ptr<const ModelInfo> model_;
   Expand expand_;
   // Owned; null until made. A raw pointer because it is published with one compare-exchange.
@@ -178,6 +169,7 @@ struct FlatFile {
   std::string path;  // relative
   FileContent content;
   std::uint64_t size = 0;
+  Access access = Access::kRead;
 };
 
 // The children of a fixed directory from all files below it. `at` is the directory's path in the

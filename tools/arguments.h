@@ -72,6 +72,7 @@ struct MountArguments {
   pull::Verify verify = pull::Verify::kLazy;
   fusefs::OnDemandPatterns on_demand;
   fusefs::OnDemandListed listed = fusefs::OnDemandListed::kNo;
+  std::string upper;         // empty: in memory
   std::optional<uid_t> uid;  // of -o
   std::optional<gid_t> gid;
   bool allow_other = false;

@@ -66,6 +66,7 @@ fusefs::MountOptions mount_options(const MountArguments& arguments, const Comman
   options.listed = arguments.listed;
   options.replace = arguments.replace;
   options.control_directory = control_directory(context.variables);
+  options.upper = arguments.upper;
   return options;
 }
 
@@ -181,6 +182,7 @@ int run_mount(const MountArguments& arguments, CommandContext& context) {
   for (auto* path : {&absolute.listen.socket_path, &absolute.listen.auth_token_file}) {
     if (*path) *path = absolute_path(**path);
   }
+  if (!absolute.upper.empty()) absolute.upper = absolute_path(arguments.upper);
   Settings settings = context.settings;
   settings.store = absolute_path(settings.store);
   CommandContext placed = {context.arguments, settings,      context.variables, context.out,

@@ -133,6 +133,10 @@ void add_mount(CLI::App& app, Raw& raw) {
   command.add_option("--listen", raw.mount_listen.listen, "Serve the API as well, here")
       ->option_text("ADDR");
   add_listen_options(command, raw.mount_listen);
+  command
+      .add_option("--upper", raw.mount.upper,
+                  "Keep here what is written over a graph.pbtxt (in memory, until unmounted)")
+      ->option_text("DIR");
   command.add_option("-o", raw.mount_options, "Mount options")
       ->option_text("OPTS")
       ->allow_extra_args(false);

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "fusefs/blob_filler.h"
+#include "fusefs/upper.h"
 #include "fusefs/views/ovms_kind.h"
 #include "fusefs/views/view.h"
 #include "manifest/manifest.h"
@@ -25,6 +26,7 @@ using manifest::RefState;
 
 constexpr std::string_view kLayout = "ovms";
 constexpr std::string_view kGraphName = "graph.pbtxt";
+constexpr std::string_view kGgufSuffix = ".gguf";
 constexpr std::string_view kGgufMediaType = "application/vnd.ollama.image.model";
 
 // What one model needs to be expanded, long after the view was made.
@@ -38,7 +40,7 @@ struct Model {
 std::string gguf_name(std::string_view path) {
   std::string name(path.substr(path.rfind('/') + 1));
   std::replace(name.begin(), name.end(), ':', '-');
-  return name + ".gguf";
+  return name.append(kGgufSuffix);
 }
 
 Result<std::vector<FlatFile>> hub_files(const Model& model) {
@@ -77,17 +79,37 @@ Result<std::string> graph_text(const RefRecord& record, std::string_view task,
   return manifest::ovms_graph(task, record.options, models_path);
 }
 
-// A ref whose task or options make no graph is shown without one; making the view named the reason.
+// The text that the repository brings; none where it cannot be read, which leaves its file as it
+// is.
+std::optional<std::string> own_graph(const Model& model, const std::vector<FlatFile>& files) {
+  for (const FlatFile& file : files) {
+    if (file.path != kGraphName || file.size > Upper::kMaxText) continue;
+    auto text = model.manifests->load(digest_of(file.content), Upper::kMaxText);
+    if (text) return *std::move(text);
+  }
+  return std::nullopt;
+}
+
+// Every model has a graph.pbtxt, be it one that is not there until OVMS writes it when it pulls and
+// starts. A ref whose task or options make no graph is shown without one; making the view named the
+// reason.
 void add_graph(const Model& model, std::vector<FlatFile>& files) {
   const std::string task = ovms_task(model.record, files);
-  if (task.empty() || files.front().path == "manifest.json") return;
-  auto text = graph_text(model.record, task, model.path);
-  if (!text) return;
-  std::erase_if(files, [](const FlatFile& file) {
+  std::optional<std::string> text;
+  if (!task.empty() && files.front().path != "manifest.json") {
+    auto made = graph_text(model.record, task, model.path);
+    if (made) text = *std::move(made);
+  }
+  const auto is_graph = [](const FlatFile& file) {
     return file.path == kGraphName || file.path.starts_with(std::string(kGraphName) + "/");
-  });
-  const std::uint64_t size = text->size();
-  files.push_back({std::string(kGraphName), make_text(*std::move(text)), size});
+  };
+  if (!text) {
+    text = own_graph(model, files);
+    if (!text && std::any_of(files.begin(), files.end(), is_graph)) return;
+  }
+  std::erase_if(files, is_graph);
+  const std::uint64_t size = text ? text->size() : 0;
+  files.push_back({std::string(kGraphName), make_rewritable(model.path, std::move(text)), size});
 }
 
 // Everything that decides what the directory holds.
@@ -146,6 +168,9 @@ NodePtr make_model_node(std::shared_ptr<const Model> model, Ino ino, Ino parent,
       [model = std::move(model), place = std::move(place)]() -> Result<Children> {
         CASTOOL_ASSIGN(std::vector<FlatFile> files, repository_files(*model));
         if (!files.empty()) add_graph(*model, files);
+        for (FlatFile& file : files) {
+          if (file.path.ends_with(kGgufSuffix)) file.access = Access::kReadOrMapWritable;
+        }
         return fixed_children(place, std::move(files));
       },
       std::move(info));

@@ -238,8 +238,8 @@ TEST_F(FillingFsTest, PagesOfAClosedUnverifiedFileAreDroppedBeforeItIsOpenedAgai
   pages_.at_once = false;
   std::vector<bool> opened;
   const auto note = [&](const Answer<OpenedFile>& answer) { opened.push_back(answer.has_value()); };
-  fs_.open(id, O_RDONLY, note);
-  fs_.open(id, O_RDONLY, note);
+  fs_.open(id, {O_RDONLY}, note);
+  fs_.open(id, {O_RDONLY}, note);
   EXPECT_THAT(opened, IsEmpty()) << "both wait for it";
   EXPECT_THAT(pages_.asked, ElementsAre(id));
   EXPECT_EQ(filler_.opens(), 1);
@@ -250,7 +250,7 @@ TEST_F(FillingFsTest, PagesOfAClosedUnverifiedFileAreDroppedBeforeItIsOpenedAgai
   EXPECT_EQ(fs_.open_files(), 1u);
   fs_.release(id);
   EXPECT_EQ(fs_.open_files(), 0u);
-  fs_.open(id, O_RDONLY, note);
+  fs_.open(id, {O_RDONLY}, note);
   EXPECT_THAT(opened, ElementsAre(true, true, true)) << "nothing was read since";
 }
 
@@ -261,7 +261,8 @@ TEST_F(FillingFsTest, WhatCannotBeDroppedIsNotOpened) {
   fs_.release(id);
   pages_.at_once = false;
   std::optional<int> failed;
-  fs_.open(id, O_RDONLY, [&](const Answer<OpenedFile>& answer) { failed = answer.error().value; });
+  fs_.open(id, {O_RDONLY},
+           [&](const Answer<OpenedFile>& answer) { failed = answer.error().value; });
   pages_.run(base::make_error(base::Code::kIo, "no"));
   EXPECT_EQ(failed, EIO);
   EXPECT_EQ(fs_.open_files(), 0u);

@@ -36,10 +36,11 @@ class ModelFsTest : public ::testing::Test {
     return at;
   }
   // Another thread may answer, when it opens the same file first.
-  static Answer<OpenedFile> open(ModelFs& fs, NodeId id, int flags) {
+  static Answer<OpenedFile> open(ModelFs& fs, NodeId id, int flags, pid_t task = 0) {
     const auto promise = std::make_shared<std::promise<Answer<OpenedFile>>>();
     auto answer = promise->get_future();
-    fs.open(id, flags, [promise](const Answer<OpenedFile>& opened) { promise->set_value(opened); });
+    fs.open(id, {flags, task},
+            [promise](const Answer<OpenedFile>& opened) { promise->set_value(opened); });
     return answer.get();
   }
   static std::string read(ModelFs& fs, NodeId id, std::uint64_t offset, std::size_t size) {
@@ -57,7 +58,9 @@ class ModelFsTest : public ::testing::Test {
     if (!opened) return {"errno " + std::to_string(opened.error().value)};
     std::vector<std::string> names;
     if (const auto listing = fs.list(opened->handle, ino, 0)) {
-      for (const NodePtr& child : *listing->children) names.push_back(child->name());
+      for (const NodePtr& child : *listing->children) {
+        if (fs.entry_of(*listing->directory, child).node) names.push_back(child->name());
+      }
     }
     fs.releasedir(opened->handle);
     return names;

@@ -42,6 +42,8 @@ class OvmsView : public ::testing::Test {
   static std::string text_at(const Tree& tree, std::string_view path) {
     const auto node = tree.find(path);
     if (!node || !*node) return "nothing at " + std::string(path);
+    if (const auto* graph = std::get_if<RewritableText>(&(*node)->content()))
+      return graph->text ? *graph->text : "nothing at " + std::string(path);
     const auto* text = std::get_if<TextContent>(&(*node)->content());
     return text == nullptr ? "no text" : *text->text;
   }
@@ -170,7 +172,8 @@ TEST_F(OvmsView, OllamaModelsHaveAGgufAndAGraph) {
 
 TEST_F(OvmsView, AnOllamaModelWithoutGgufShowsItsManifest) {
   const View shown = view({ollama("m:t", "ollama://m:t", "application/vnd.ollama.image.tensor")});
-  EXPECT_THAT(**(*shown.tree->find("library/m:t"))->children(), SizeIs(1));
+  EXPECT_THAT(**(*shown.tree->find("library/m:t"))->children(), SizeIs(2));
+  EXPECT_EQ(text_at(*shown.tree, "library/m:t/graph.pbtxt"), "nothing at library/m:t/graph.pbtxt");
   EXPECT_NE(*shown.tree->find("library/m:t/manifest.json"), nullptr);
 }
 
