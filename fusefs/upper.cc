@@ -28,6 +28,21 @@ std::string file_name(const std::string& place, const base::Digest& covered) {
   return fmt::format("{}/{}{}", place, kPrefix, covered.hex());
 }
 
+// No event tells that another process let go of a lock.
+base::Result<bool> lock(int fd, std::chrono::milliseconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return base::errno_error(errno, "flock");
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= end) return false;
+    base::Mutex mutex;
+    base::CondVar nobody;
+    const base::MutexLock held(mutex);
+    nobody.wait_until(mutex, now + std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
 base::Error too_large(std::string_view what) {
   return base::make_error(Code::kNoSpace, fmt::format("graph.pbtxt: {}", what));
 }
@@ -35,16 +50,16 @@ base::Error too_large(std::string_view what) {
 }  // namespace
 
 base::Result<std::unique_ptr<Upper>> Upper::open(const std::string& directory, base::FileOps& files,
-                                                 base::Log& log) {
+                                                 base::Log& log,
+                                                 std::chrono::milliseconds patience) {
   namespace fs = std::filesystem;
   auto upper = std::make_unique<Upper>();
   upper->files_ = &files;
   CASTOOL_RETURN_IF_ERROR(files.make_dir(AT_FDCWD, directory, kDirectoryMode));
   CASTOOL_ASSIGN(upper->directory_, files.open(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY));
-  if (::flock(upper->directory_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return base::errno_error(errno, "lock " + directory);
+  CASTOOL_ASSIGN(const bool locked, lock(upper->directory_.get(), patience));
+  if (!locked)
     return base::make_error(Code::kBusy, directory + " is the upper directory of another mount");
-  }
   std::error_code failed;
   const auto options = fs::directory_options::skip_permission_denied;
   for (fs::recursive_directory_iterator it(directory, options, failed), end; !failed && it != end;

@@ -11,6 +11,7 @@
 // Safe from any thread. No lock is held over I/O.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -38,10 +39,11 @@ class Upper {
   };
 
   Upper() = default;  // in memory
-  // Makes the directory if need be and takes in what is there. kBusy: another mount uses it.
-  [[nodiscard]] static base::Result<std::unique_ptr<Upper>> open(const std::string& directory,
-                                                                 base::FileOps& files,
-                                                                 base::Log& log);
+  // Makes the directory if need be and takes in what is there. kBusy: another mount uses it, also
+  // after `patience`, which one that has just been unmounted needs to end.
+  [[nodiscard]] static base::Result<std::unique_ptr<Upper>> open(
+      const std::string& directory, base::FileOps& files, base::Log& log,
+      std::chrono::milliseconds patience = std::chrono::seconds(10));
 
   [[nodiscard]] std::optional<Cover> find(const std::string& place,
                                           const base::Digest& covered) const;

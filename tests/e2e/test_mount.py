@@ -169,7 +169,8 @@ def test_facts_are_the_same_after_a_new_mount(pulled, castool, mountpoint):
     assert 0 not in inodes and len(set(inodes)) == len(inodes)
     for path, (_, mode, size, links, _) in before.items():
         directory = stat.S_ISDIR(mode)
-        assert stat.S_IMODE(mode) == (0o755 if directory else 0o444), path
+        rewritten = path.endswith((".gguf", "graph.pbtxt"))  # by OVMS, or so it opens them
+        assert stat.S_IMODE(mode) == (0o755 if directory else 0o644 if rewritten else 0o444), path
         assert links >= 1 if directory else links == 1, path
         assert directory or size == len((mountpoint / path).read_bytes()), path
     # The entries of a listing tell the same numbers.

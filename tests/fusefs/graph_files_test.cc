@@ -79,7 +79,7 @@ TEST_F(UpperDirectoryTest, KeepsWhatWasWritten) {
   ASSERT_TRUE(upper->put("o/m", digest("a"), "old"));
   ASSERT_TRUE(upper->put("o/m", digest("b"), "new"));
   const std::int64_t when = upper->find("o/m", digest("b"))->mtime;
-  const auto other = Upper::open(top_ / "upper", files_, log_);
+  const auto other = Upper::open(top_ / "upper", files_, log_, std::chrono::milliseconds(0));
   ASSERT_FALSE(other) << "two mounts would not see each other's writes";
   EXPECT_EQ(other.error().code, base::Code::kBusy);
   upper.reset();
