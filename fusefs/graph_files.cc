@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 namespace castool::fusefs {
+
+GraphFiles::GraphFiles(Upper& upper, base::Log& log)
+    : upper_(upper),
+      log_(log),
+      last_(static_cast<Handle>(std::chrono::steady_clock::now().time_since_epoch().count())) {}
 
 std::optional<Upper::Cover> GraphFiles::now(const Node& graph) const {
   const auto& text = std::get<RewritableText>(graph.content());

@@ -29,7 +29,7 @@ class GraphFiles {
   using Handle = std::uint64_t;  // never 0
   enum class For { kReading, kWritingAnew };
 
-  GraphFiles(Upper& upper, base::Log& log) : upper_(upper), log_(log) {}
+  GraphFiles(Upper& upper, base::Log& log);
 
   // What the file is now; nothing: there is none, and writing makes it.
   [[nodiscard]] std::optional<Upper::Cover> now(const Node& graph) const;
@@ -61,7 +61,9 @@ class GraphFiles {
   Upper& upper_;
   base::Log& log_;
   mutable base::Mutex mutex_;
-  Handle last_ CASTOOL_GUARDED_BY(mutex_) = 0;
+  // Begins where no daemon before this one of the same mount can have come to: its handles are not
+  // handed over, and give EBADF.
+  Handle last_ CASTOOL_GUARDED_BY(mutex_);
   std::unordered_map<Handle, Open> open_ CASTOOL_GUARDED_BY(mutex_);
 };
 

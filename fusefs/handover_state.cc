@@ -10,10 +10,10 @@
 namespace castool::fusefs {
 namespace {
 
-enum class Kind : std::uint8_t { kBlob, kText, kDirectory };
+enum class Kind : std::uint8_t { kBlob, kText, kDirectory, kRewritable };
 
 // A kind of content that is added needs a kind of node here.
-static_assert(std::variant_size_v<FileContent> == 2);
+static_assert(std::variant_size_v<FileContent> == 3);
 
 void put_home(ByteWriter& out, const BlobHome& home) {
   for (const std::string* text : {&home.name, &home.source, &home.origin, &home.revision})
@@ -59,10 +59,18 @@ class NodeTable {
       out_.text(*text->text);
       return;
     }
+    if (const auto* graph = std::get_if<RewritableText>(&node.content())) {
+      out_.number(static_cast<std::uint8_t>(Kind::kRewritable));
+      out_.text(graph->place);
+      out_.number<std::uint8_t>(graph->text != nullptr);
+      if (graph->text) out_.text(*graph->text);
+      return;
+    }
     const auto& blob = std::get<BlobContent>(node.content());
     out_.number(static_cast<std::uint8_t>(Kind::kBlob));
     out_.text(blob.digest.text());
     out_.number(node.size());
+    out_.number<std::uint8_t>(node.access() == Access::kReadOrMapWritable);
     out_.number<std::uint8_t>(blob.home != nullptr);
     if (blob.home) put_home(out_, *blob.home);
   }
@@ -130,8 +138,16 @@ NodePtr take_node(ByteReader& in, const std::vector<NodePtr>& nodes, const Tree&
   if (kind == Kind::kBlob) {
     BlobContent blob{take_digest(in), nullptr};
     const auto size = in.number<std::uint64_t>();
+    const auto access = in.number<std::uint8_t>() != 0 ? Access::kReadOrMapWritable : Access::kRead;
     if (in.number<std::uint8_t>() != 0) blob.home = take_home(in);
-    return Node::file(std::move(common), std::move(blob), size);
+    return Node::file(std::move(common), std::move(blob), size, access);
+  }
+  if (kind == Kind::kRewritable) {
+    std::string place(in.text());
+    std::optional<std::string> text;
+    if (in.number<std::uint8_t>() != 0) text = std::string(in.text());
+    const std::uint64_t size = text ? text->size() : 0;
+    return Node::file(std::move(common), make_rewritable(std::move(place), std::move(text)), size);
   }
   if (kind != Kind::kDirectory) in.fail();
   const auto lifetime = in.number<std::uint8_t>() != 0 ? Lifetime::kFollowsRefs : Lifetime::kFixed;
@@ -178,6 +194,8 @@ class StateReader {
       state.known.push_back(known());
     for (std::uint64_t left = in_.count(); left > 0 && in_.good(); --left)
       state.files.push_back(file());
+    for (std::uint64_t left = in_.count(); left > 0 && in_.good(); --left)
+      state.covers.push_back(cover());
     state.next_listing = in_.number<std::uint64_t>();
     for (std::uint64_t left = in_.count(); left > 0 && in_.good(); --left) {
       const auto handle = in_.number<std::uint64_t>();
@@ -189,6 +207,14 @@ class StateReader {
   }
 
  private:
+  Upper::Placed cover() {
+    Upper::Placed placed;
+    placed.place = in_.text();
+    placed.covered = take_digest(in_);
+    placed.cover.text = std::make_shared<const std::string>(in_.text());
+    placed.cover.mtime = in_.number<std::int64_t>();
+    return placed;
+  }
   NodePtr node() {
     const auto place = in_.number<std::uint64_t>();
     if (place < nodes_.size()) return nodes_[place];
@@ -257,6 +283,13 @@ std::string to_bytes(const HandoverState& state) {
     rest.number<std::uint8_t>(file.filling);
     rest.text(file.given_out);
     rest.number<std::uint8_t>(file.blob.valid());
+  }
+  rest.number<std::uint64_t>(state.covers.size());
+  for (const Upper::Placed& placed : state.covers) {
+    rest.text(placed.place);
+    rest.text(placed.covered.text());
+    rest.text(*placed.cover.text);
+    rest.number(placed.cover.mtime);
   }
   rest.number(state.next_listing);
   rest.number<std::uint64_t>(state.listings.size());

@@ -10,6 +10,7 @@ HandoverState ModelFs::hand_over() const {
   HandoverState state;
   state.known = nodes_.all();
   state.files = files_.all();
+  state.covers = upper_->all();
   const base::MutexLock lock(listings_mutex_);
   state.next_listing = next_handle_;
   for (const auto& [handle, directory] : listings_) state.listings.push_back({handle, directory});
@@ -22,6 +23,7 @@ void ModelFs::take_over(HandoverState state) {
     const NodePtr file = nodes_.find(open.id);
     if (file && !file->is_directory()) files_.adopt(std::move(open), file);
   }
+  upper_->adopt(std::move(state.covers));
   // Who handed over may not have got round to it.
   for (const KnownNodes::Entry& entry : state.known) {
     if (entry.poisoned && parts_.pages != nullptr)

@@ -49,16 +49,17 @@ base::Error too_large(std::string_view what) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Upper>> Upper::open(const std::string& directory, base::FileOps& files,
-                                                 base::Log& log,
-                                                 std::chrono::milliseconds patience) {
+base::Result<std::unique_ptr<Upper>> Upper::open(
+    const std::string& directory, base::FileOps& files, base::Log& log,
+    std::optional<std::chrono::milliseconds> patience) {
   namespace fs = std::filesystem;
   auto upper = std::make_unique<Upper>();
   upper->files_ = &files;
   CASTOOL_RETURN_IF_ERROR(files.make_dir(AT_FDCWD, directory, kDirectoryMode));
   CASTOOL_ASSIGN(upper->directory_, files.open(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY));
-  CASTOOL_ASSIGN(const bool locked, lock(upper->directory_.get(), patience));
-  if (!locked)
+  CASTOOL_ASSIGN(const bool locked,
+                 lock(upper->directory_.get(), patience.value_or(std::chrono::milliseconds(0))));
+  if (!locked && patience)
     return base::make_error(Code::kBusy, directory + " is the upper directory of another mount");
   std::error_code failed;
   const auto options = fs::directory_options::skip_permission_denied;
@@ -94,6 +95,23 @@ void Upper::take_in(const std::filesystem::path& file, base::Log& log) {
   if (!fresh) total_ -= at->second.cover.text->size();
   total_ += entry.cover.text->size();
   at->second = std::move(entry);
+}
+
+std::vector<Upper::Placed> Upper::all() const {
+  std::vector<Placed> covers;
+  const base::MutexLock lock(mutex_);
+  for (const auto& [place, entry] : covers_) covers.push_back({place, entry.covered, entry.cover});
+  return covers;
+}
+
+void Upper::adopt(std::vector<Placed> covers) {
+  const base::MutexLock lock(mutex_);
+  for (Placed& placed : covers) {
+    Entry& entry = covers_[placed.place];
+    if (entry.cover.text) total_ -= entry.cover.text->size();
+    entry = {placed.covered, std::move(placed.cover)};
+    total_ += entry.cover.text->size();
+  }
 }
 
 std::optional<Upper::Cover> Upper::find(const std::string& place,

@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "base/file_ops.h"
@@ -40,10 +41,19 @@ class Upper {
 
   Upper() = default;  // in memory
   // Makes the directory if need be and takes in what is there. kBusy: another mount uses it, also
-  // after `patience`, which one that has just been unmounted needs to end.
+  // after `patience`; without one, who uses it is about to hand over to the caller.
   [[nodiscard]] static base::Result<std::unique_ptr<Upper>> open(
       const std::string& directory, base::FileOps& files, base::Log& log,
-      std::chrono::milliseconds patience = std::chrono::seconds(10));
+      std::optional<std::chrono::milliseconds> patience = std::chrono::milliseconds(0));
+
+  // All there is, and the same for another one (handover_state.h). Nothing is written.
+  struct Placed {
+    std::string place;
+    base::Digest covered;
+    Cover cover;
+  };
+  [[nodiscard]] std::vector<Placed> all() const;
+  void adopt(std::vector<Placed> covers);
 
   [[nodiscard]] std::optional<Cover> find(const std::string& place,
                                           const base::Digest& covered) const;

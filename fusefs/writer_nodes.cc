@@ -10,6 +10,10 @@ constexpr std::chrono::seconds kWishTime{30};
 
 }  // namespace
 
+WriterNodes::WriterNodes()
+    : last_(ino_of(
+          static_cast<NodeId>(std::chrono::steady_clock::now().time_since_epoch().count()))) {}
+
 void WriterNodes::want(pid_t task, Ino ino) {
   const auto now = std::chrono::steady_clock::now();
   const base::MutexLock lock(mutex_);

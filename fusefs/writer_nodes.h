@@ -27,6 +27,8 @@ namespace castool::fusefs {
 
 class WriterNodes {
  public:
+  WriterNodes();
+
   // `task` is as the kernel names it in its requests.
   void want(pid_t task, Ino ino);
   // The node that `task` gets for `ino`, or 0.
@@ -46,7 +48,8 @@ class WriterNodes {
   void drop(PageDropper& pages, NodeId id);
 
   mutable base::Mutex mutex_;
-  NodeId last_ CASTOOL_GUARDED_BY(mutex_) = 0;
+  // Begins where no daemon before this one of the same mount can have come to.
+  NodeId last_ CASTOOL_GUARDED_BY(mutex_);
   std::map<std::pair<pid_t, Ino>, Wish> wishes_ CASTOOL_GUARDED_BY(mutex_);
   std::map<NodeId, bool> purging_ CASTOOL_GUARDED_BY(mutex_);  // true: written to since it was sent
 };
