@@ -27,11 +27,17 @@ struct RewritableText {
   std::shared_ptr<const std::string> text;  // null: nothing is there until it is written
   base::Digest digest;                      // of the text, or of an empty one
 };
-using FileContent = std::variant<BlobContent, TextContent, RewritableText>;
+// A symbolic link.
+struct LinkContent {
+  std::shared_ptr<const std::string> target;
+  base::Digest digest;  // of the target
+};
+using FileContent = std::variant<BlobContent, TextContent, RewritableText, LinkContent>;
 
 // The sha256 of a file's bytes, whichever kind it is.
 [[nodiscard]] const base::Digest& digest_of(const FileContent& content);
 [[nodiscard]] FileContent make_text(std::string text);
+[[nodiscard]] FileContent make_link(std::string target);
 [[nodiscard]] FileContent make_rewritable(std::string place, std::optional<std::string> text);
 
 // Who may open a file how. OVMS opens a GGUF to read and write, maps it shared, and never writes.

@@ -10,10 +10,10 @@
 namespace castool::fusefs {
 namespace {
 
-enum class Kind : std::uint8_t { kBlob, kText, kDirectory, kRewritable };
+enum class Kind : std::uint8_t { kBlob, kText, kDirectory, kRewritable, kLink };
 
 // A kind of content that is added needs a kind of node here.
-static_assert(std::variant_size_v<FileContent> == 3);
+static_assert(std::variant_size_v<FileContent> == 4);
 
 void put_home(ByteWriter& out, const BlobHome& home) {
   for (const std::string* text : {&home.name, &home.source, &home.origin, &home.revision})
@@ -57,6 +57,11 @@ class NodeTable {
     if (const auto* text = std::get_if<TextContent>(&node.content())) {
       out_.number(static_cast<std::uint8_t>(Kind::kText));
       out_.text(*text->text);
+      return;
+    }
+    if (const std::string* target = node.link()) {
+      out_.number(static_cast<std::uint8_t>(Kind::kLink));
+      out_.text(*target);
       return;
     }
     if (const auto* graph = std::get_if<RewritableText>(&node.content())) {
@@ -141,6 +146,11 @@ NodePtr take_node(ByteReader& in, const std::vector<NodePtr>& nodes, const Tree&
     const auto access = in.number<std::uint8_t>() != 0 ? Access::kReadOrMapWritable : Access::kRead;
     if (in.number<std::uint8_t>() != 0) blob.home = take_home(in);
     return Node::file(std::move(common), std::move(blob), size, access);
+  }
+  if (kind == Kind::kLink) {
+    std::string target(in.text());
+    const std::uint64_t size = target.size();
+    return Node::file(std::move(common), make_link(std::move(target)), size);
   }
   if (kind == Kind::kRewritable) {
     std::string place(in.text());

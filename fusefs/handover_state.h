@@ -11,6 +11,7 @@
 //              0 blob       text digest, u64 size, u8 access, u8 has home, home if so
 //              1 text       text
 //              3 rewritable text place, u8 has text, text if so
+//              4 link       text target
 //              2 directory  u8 follows the refs, u8 is a model, (home, u8 servable) if so,
 //                           u8 children: 0 not made, else list of u64: nodes
 //   home     = text name, source, origin, revision, u8 kind, text manifest

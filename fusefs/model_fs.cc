@@ -196,6 +196,11 @@ struct stat ModelFs::stat_of(const Node& node) const {
     attr.st_mode = S_IFDIR | 0755;
     return attr;
   }
+  if (const std::string* target = node.link()) {
+    attr.st_mode = S_IFLNK | 0777;
+    attr.st_size = static_cast<off_t>(target->size());
+    return attr;
+  }
   const bool may_be_written = node.rewritable() || node.access() != Access::kRead;
   attr.st_mode = S_IFREG | (may_be_written ? 0644 : 0444);
   std::uint64_t size = node.size();

@@ -99,6 +99,9 @@ class ModelFs {
   // Reading what is open.
   [[nodiscard]] OpenFiles& files() { return files_; }
 
+  // EINVAL for what is no symbolic link.
+  Answer<std::string> readlink(NodeId id) const;
+
   // The handle of a graph.pbtxt, or nothing for any other file. EROFS for every mode but reading
   // and writing anew.
   Answer<std::optional<GraphFiles::Handle>> open_graph(NodeId id, int flags);

@@ -31,6 +31,14 @@ void ModelFs::open(NodeId id, const Opening& opening, const OpenFiles::OpenDone&
   done(Errno{ESTALE});
 }
 
+Answer<std::string> ModelFs::readlink(NodeId id) const {
+  const auto node = resolve(id);
+  if (!node) return node.error();
+  const std::string* target = (*node)->link();
+  if (target == nullptr) return Errno{EINVAL};
+  return *target;
+}
+
 Errno ModelFs::refuse_write(NodeId id) const { return Errno{is_writer(id) ? EPERM : EROFS}; }
 
 void ModelFs::purge_written(NodeId id) {

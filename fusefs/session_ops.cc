@@ -227,6 +227,12 @@ void on_listxattr(fuse_req_t req, fuse_ino_t ino, std::size_t size) noexcept {
   reply_xattr(req, joined, size);
 }
 
+void on_readlink(fuse_req_t req, fuse_ino_t ino) noexcept {
+  const auto target = fs_of(req).readlink(ino);
+  if (!target) return reply_error(req, target.error());
+  ::fuse_reply_readlink(req, target->c_str());
+}
+
 void on_statfs(fuse_req_t req, fuse_ino_t) noexcept {
   const auto space = fs_of(req).statfs();
   if (!space) return reply_error(req, space.error());
@@ -246,6 +252,7 @@ fuse_lowlevel_ops make_ops() {
   ops.forget = on_forget;
   ops.forget_multi = on_forget_multi;
   ops.getattr = on_getattr;
+  ops.readlink = on_readlink;
   ops.open = on_open;
   ops.read = on_read;
   ops.release = on_release;

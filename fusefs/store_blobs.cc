@@ -2,11 +2,14 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
 
 #include "cas/partial.h"
+#include "cas/read_file.h"
+#include "manifest/file_header.h"
 
 namespace castool::fusefs {
 namespace {
@@ -130,6 +133,41 @@ base::Result<std::string> StoreManifests::load(const base::Digest& digest,
   auto bytes = store_.read_small(digest, limit);
   if (!bytes) store_.log().warn("cannot read manifest {}: {}", digest.text(), bytes.error().text());
   return bytes;
+}
+
+namespace {
+
+// As much of the front as the header takes.
+base::Result<std::vector<std::byte>> read_header(const cas::Blob& blob) {
+  std::vector<std::byte> front;
+  for (std::uint64_t wanted = cas::kChunkSize;;) {
+    front.resize(std::min(wanted, blob.size));
+    CASTOOL_ASSIGN(const std::size_t got, cas::read_at(blob.fd.get(), 0, front));
+    if (got != front.size())
+      return base::make_error(base::Code::kIo, "the blob is shorter than it was");
+    const auto extent = manifest::header_extent(manifest::FileFormat::kGguf, front, blob.size);
+    if (extent.known == manifest::HeaderExtent::Known::kExactly) return front;
+    wanted = std::max(extent.bytes, 2 * wanted);
+  }
+}
+
+}  // namespace
+
+base::Result<manifest::GgufMetadata> StoreManifests::gguf(const base::Digest& digest) const {
+  // More than any namespace has; then all are read again.
+  constexpr std::size_t kMostKept = 10'000;
+  {
+    const base::MutexLock lock(mutex_);
+    if (const auto found = ggufs_.find(digest); found != ggufs_.end()) return found->second;
+  }
+  CASTOOL_ASSIGN(const std::optional<cas::Blob> blob, store_.find(digest));
+  if (!blob) return not_stored(digest);
+  CASTOOL_ASSIGN(const std::vector<std::byte> front, read_header(*blob));
+  auto metadata = manifest::read_gguf(front);
+  const base::MutexLock lock(mutex_);
+  if (ggufs_.size() >= kMostKept) ggufs_.clear();
+  ggufs_.emplace(digest, metadata);
+  return metadata;
 }
 
 base::Result<std::uint64_t> StoreManifests::size(const base::Digest& digest) const {

@@ -52,9 +52,14 @@ class StoreManifests final : public ManifestSource {
   explicit StoreManifests(cas::Store& store) : store_(store) {}
   base::Result<std::string> load(const base::Digest& digest, std::uint64_t limit) const override;
   base::Result<std::uint64_t> size(const base::Digest& digest) const override;
+  // Read once: what a blob says never changes.
+  base::Result<manifest::GgufMetadata> gguf(const base::Digest& digest) const override;
 
  private:
   cas::Store& store_;
+  mutable base::Mutex mutex_;
+  mutable std::map<base::Digest, base::Result<manifest::GgufMetadata>> ggufs_
+      CASTOOL_GUARDED_BY(mutex_);
 };
 
 }  // namespace castool::fusefs

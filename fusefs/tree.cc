@@ -44,12 +44,18 @@ base::Error bad_name(std::string_view path) {
 const base::Digest& digest_of(const FileContent& content) {
   if (const auto* blob = std::get_if<BlobContent>(&content)) return blob->digest;
   if (const auto* text = std::get_if<TextContent>(&content)) return text->digest;
+  if (const auto* link = std::get_if<LinkContent>(&content)) return link->digest;
   return std::get<RewritableText>(content).digest;
 }
 
 FileContent make_text(std::string text) {
   const base::Digest digest = base::Sha256::of(std::string_view(text));
   return TextContent{std::make_shared<const std::string>(std::move(text)), digest};
+}
+
+FileContent make_link(std::string target) {
+  const base::Digest digest = base::Sha256::of(std::string_view(target));
+  return LinkContent{std::make_shared<const std::string>(std::move(target)), digest};
 }
 
 FileContent make_rewritable(std::string place, std::optional<std::string> text) {
@@ -141,15 +147,24 @@ base::Result<NodePtr> Tree::find(std::string_view path) const {
   return node;
 }
 
-void TreeBuilder::add(const std::string& path, MakeLeaf make) {
+// The level that is made of the directories of `path`, the last of which need not be there yet.
+TreeBuilder::Level& TreeBuilder::level_at(std::string_view path) {
   Level* level = &top_;
-  std::size_t begin = 0;
-  for (std::size_t slash = path.find('/'); slash != std::string::npos;
-       slash = path.find('/', begin)) {
-    level = &level->directories[path.substr(begin, slash - begin)];
-    begin = slash + 1;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    level = &level->directories[std::string(path.substr(0, slash))];
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
   }
-  level->leaves[path.substr(begin)] = std::move(make);
+  return *level;
+}
+
+void TreeBuilder::add_directory(const std::string& path) { static_cast<void>(level_at(path)); }
+
+void TreeBuilder::add(const std::string& path, MakeLeaf make) {
+  const std::size_t slash = path.rfind('/');
+  const bool top = slash == std::string::npos;
+  Level& level = top ? top_ : level_at(std::string_view(path).substr(0, slash));
+  level.leaves[top ? path : path.substr(slash + 1)] = std::move(make);
 }
 
 TreePtr TreeBuilder::build() {

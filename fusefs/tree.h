@@ -84,6 +84,11 @@ class Node {
   [[nodiscard]] bool rewritable() const {
     return !directory_ && std::holds_alternative<RewritableText>(content_);
   }
+  // The target of a symbolic link, or null.
+  [[nodiscard]] const std::string* link() const {
+    const auto* link = directory_ ? nullptr : std::get_if<LinkContent>(&content_);
+    return link == nullptr ? nullptr : link->target.get();
+  }
   [[nodiscard]] const ModelInfo* model() const { return model_.get(); }  // of a model's directory
 
   // A directory whose children are made on first use.
@@ -148,7 +153,7 @@ class TreeBuilder {
   using MakeLeaf = std::function<NodePtr(Ino parent, std::string name)>;
   void add(const std::string& path, MakeLeaf make);
   // A directory that is there even when nothing is in it.
-  void add_directory(const std::string& name) { top_.directories[name]; }
+  void add_directory(const std::string& path);
   [[nodiscard]] TreePtr build();
 
  private:
@@ -156,6 +161,7 @@ class TreeBuilder {
     std::map<std::string, Level> directories;
     std::map<std::string, MakeLeaf> leaves;
   };
+  [[nodiscard]] Level& level_at(std::string_view path);
   [[nodiscard]] NodePtr build_level(const Level& level, const std::string& path, std::string name,
                                     Ino ino, Ino parent);
 

@@ -90,7 +90,7 @@ Result<std::vector<FileReport>> read_files(const cas::Store& store,
 
 std::map<std::string, ViewReport> read_views(const Shelf& shelf, const std::string& name) {
   std::map<std::string, ViewReport> views;
-  for (const fusefs::Layout layout : {fusefs::Layout::kOvms, fusefs::Layout::kOllama}) {
+  for (const fusefs::Layout layout : fusefs::kLayouts) {
     const fusefs::Place place = fusefs::place_of(shelf.records, name, layout);
     views[std::string(fusefs::word(layout))] = {place.path, place.left_out};
   }

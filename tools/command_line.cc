@@ -110,8 +110,8 @@ void add_mount(CLI::App& app, Raw& raw) {
       ->required()
       ->option_text(" ");
   command.add_option("--layout", raw.layout, "What readers expect (ovms)")
-      ->option_text("ovms|ollama")
-      ->check(CLI::IsMember({"ovms", "ollama"}));
+      ->option_text("ovms|ollama|hf|all")
+      ->check(CLI::IsMember({"ovms", "ollama", "hf", "all"}));
   command.add_flag("-f,--foreground", raw.mount.foreground, "Stay; SIGTERM or ^C unmounts");
   command.add_flag("--replace", raw.mount.replace,
                    "Take over what is mounted there, with open files and all");
@@ -281,7 +281,7 @@ Status finish_pull(Raw& raw) {
 }
 
 Status finish_mount(Raw& raw) {
-  raw.mount.layout = raw.layout == "ollama" ? fusefs::Layout::kOllama : fusefs::Layout::kOvms;
+  raw.mount.layout = fusefs::layout_of(raw.layout).value_or(fusefs::Layout::kOvms);
   raw.mount.fill = raw.fill == "none"  ? pull::Fill::kNone
                    : raw.fill == "all" ? pull::Fill::kAll
                                        : pull::Fill::kTouched;

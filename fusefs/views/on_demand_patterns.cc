@@ -95,6 +95,14 @@ Result<OnDemandPatterns> OnDemandPatterns::parse(std::span<const std::string> te
 }
 
 OnDemandMatch OnDemandPatterns::match(std::string_view path, Layout layout) const {
+  if (layout == Layout::kAll) {
+    const std::size_t slash = path.find('/');
+    const auto below = layout_of(path.substr(0, slash));
+    if (!below || *below == Layout::kAll || slash == std::string_view::npos)
+      return std::monostate();
+    return match(path.substr(slash + 1), *below);
+  }
+  if (layout == Layout::kHf) return std::monostate();
   std::vector<std::string> parts = split(path);
   if (layout == Layout::kOllama) {
     if (parts.front() != kOllamaTop || parts.size() < 2) return std::monostate();

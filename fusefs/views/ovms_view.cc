@@ -43,6 +43,24 @@ std::string gguf_name(std::string_view path) {
   return name.append(kGgufSuffix);
 }
 
+// A draft or an adapter, below a directory of its own that wins over the repository's files.
+base::Status add_attachment(const Model& model, const manifest::Attachment& attachment,
+                            std::vector<FlatFile>& files) {
+  const std::string below = attachment.path + "/";
+  std::erase_if(files, [&](const FlatFile& file) {
+    return file.path == attachment.path || file.path.starts_with(below);
+  });
+  CASTOOL_ASSIGN(const std::string bytes,
+                 model.manifests->load(attachment.manifest, manifest::kMaxHubManifestBytes));
+  CASTOOL_ASSIGN(const manifest::HubManifest parsed, manifest::parse_hub_manifest(bytes));
+  const auto home = std::make_shared<const BlobHome>(
+      BlobHome{model.record.name, attachment.source, attachment.origin, attachment.revision,
+               ModelKind::kHub, attachment.manifest});
+  for (const auto& file : parsed.files)
+    files.push_back({below + file.path, BlobContent{file.digest, home}, file.size});
+  return base::ok();
+}
+
 Result<std::vector<FlatFile>> hub_files(const Model& model) {
   CASTOOL_ASSIGN(const std::string bytes,
                  model.manifests->load(model.record.manifest, manifest::kMaxHubManifestBytes));
@@ -51,6 +69,9 @@ Result<std::vector<FlatFile>> hub_files(const Model& model) {
   files.reserve(parsed.files.size() + 1);
   for (const auto& file : parsed.files)
     files.push_back({file.path, BlobContent{file.digest, model.home}, file.size});
+  for (const manifest::Attachment& attachment : model.record.attachments) {
+    CASTOOL_RETURN_IF_ERROR(add_attachment(model, attachment, files));
+  }
   return files;
 }
 
@@ -116,6 +137,9 @@ void add_graph(const Model& model, std::vector<FlatFile>& files) {
 std::string key_of(const RefRecord& record) {
   std::string key = fmt::format("{}\n{}\n{}", record.kind == ModelKind::kHub ? "hub" : "ollama",
                                 record.manifest.hex(), record.task);
+  for (const manifest::Attachment& attachment : record.attachments)
+    key += fmt::format("\n{}:{} {}", attachment.path.size(), attachment.path,
+                       attachment.manifest.hex());
   for (const auto& [name, value] : record.options)
     key += fmt::format("\n{}:{}={}:{}", name.size(), name, value.size(), value);
   return key;
@@ -146,9 +170,10 @@ Decision decide(const Model& model) {
   return {ovms_kind({}, *files) != OvmsKind::kNone, {}};
 }
 
-NodePtr previous_node(const ViewInput& input, const Model& model, Ino ino) {
+NodePtr previous_node(const ViewInput& input, const std::string& path, const Model& model,
+                      Ino ino) {
   if (input.previous == nullptr) return nullptr;
-  const auto found = input.previous->find(model.path);
+  const auto found = input.previous->find(path);
   if (!found || !*found) return nullptr;
   const Node& node = **found;
   const ModelInfo* info = node.model();
@@ -208,12 +233,7 @@ std::string config_text(const std::vector<std::pair<std::string, std::string>>& 
 
 }  // namespace
 
-View make_ovms_view(const ViewInput& input) {
-  View view;
-  std::int64_t newest = 0;
-  for (const RefRecord& record : input.records) newest = std::max(newest, record.pulled_at);
-
-  TreeBuilder builder(kLayout, newest);
+void add_ovms_view(const ViewInput& input, const ViewPart& part) {
   InoMaker inos(kLayout);
   std::vector<std::pair<std::string, std::string>> config;
   std::set<std::string> served_names;
@@ -222,31 +242,31 @@ View make_ovms_view(const ViewInput& input) {
     auto model = std::make_shared<const Model>(
         Model{*place.record, BlobHome::of(*place.record), place.path, input.manifests});
     const Ino ino = inos.make(place.path, "model " + key_of(*place.record));
-    NodePtr kept = previous_node(input, *model, ino);
+    NodePtr kept = previous_node(input, part.prefix + model->path, *model, ino);
     Decision decision;
     if (kept) {
       decision.servable = kept->model()->servable;
     } else {
       decision = decide(*model);
-      if (!decision.problem.empty()) view.problems.push_back(decision.problem);
+      if (!decision.problem.empty()) part.problems.push_back(decision.problem);
     }
     const std::string& name =
         place.record->served_name.empty() ? place.record->name : place.record->served_name;
     const bool wanted = !place.record->on_demand || input.on_demand == OnDemandListed::kYes;
     const bool listed = decision.servable && wanted && place.record->state != RefState::kDamaged;
     if (listed && served_names.insert(name).second) config.emplace_back(name, place.path);
-    builder.add(place.path, [&, model, kept, ino, decision](Ino parent, std::string leaf) {
+    part.builder.add(part.prefix + place.path, [model, kept, ino, decision](Ino parent,
+                                                                            std::string leaf) {
       return kept ? kept : make_model_node(model, ino, parent, std::move(leaf), decision.servable);
     });
   }
   FileContent text = make_text(config_text(config));
-  builder.add("config.json", [&](Ino parent, std::string name) {
-    const Ino ino = inos.make("config.json", digest_of(text).hex());
-    const std::uint64_t size = std::get<TextContent>(text).text->size();
-    return Node::file({ino, parent, std::move(name), newest}, text, size);
-  });
-  view.tree = builder.build();
-  return view;
+  const Ino ino = inos.make("config.json", digest_of(text).hex());
+  part.builder.add(part.prefix + "config.json",
+                   [text, ino, newest = part.newest](Ino parent, std::string name) {
+                     const std::uint64_t size = std::get<TextContent>(text).text->size();
+                     return Node::file({ino, parent, std::move(name), newest}, text, size);
+                   });
 }
 
 }  // namespace castool::fusefs

@@ -55,8 +55,31 @@ Wish wish_ollama(const RefRecord& record) {
   return {fmt::format("manifests/{}/{}/{}/{}", name->host, name->ns, name->model, name->tag), {}};
 }
 
+// huggingface_hub looks for a repository by its id, whatever it is called here.
+Wish wish_hf(const RefRecord& record) {
+  if (record.kind != ModelKind::kHub)
+    return refuse("only models of the Hub are shown in this layout");
+  const auto source = manifest::parse_source(record.source);
+  const auto* hub = source ? std::get_if<manifest::HubSource>(&*source) : nullptr;
+  if (hub == nullptr) return refuse("its source names no repository");
+  std::string path = "models--" + hub->repo;
+  if (const std::size_t slash = path.find('/'); slash != std::string::npos)
+    path.replace(slash, 1, "--");
+  return {std::move(path), {}};
+}
+
+Wish wish_in(const RefRecord& record, Layout layout) {
+  switch (layout) {
+    case Layout::kOvms: return wish_ovms(record);
+    case Layout::kOllama: return wish_ollama(record);
+    case Layout::kHf: return wish_hf(record);
+    case Layout::kAll: break;
+  }
+  return refuse("this layout is made of others");
+}
+
 Wish wish(const RefRecord& record, Layout layout) {
-  Wish result = layout == Layout::kOvms ? wish_ovms(record) : wish_ollama(record);
+  Wish result = wish_in(record, layout);
   if (!result.refused.empty()) return result;
   if (const auto checked = manifest::check_path(result.path); !checked)
     return refuse(fmt::format("its name cannot be a path: {}", checked.error().message));
@@ -94,7 +117,22 @@ class Ground {
 
 }  // namespace
 
-std::string_view word(Layout layout) { return layout == Layout::kOvms ? "ovms" : "ollama"; }
+std::string_view word(Layout layout) {
+  switch (layout) {
+    case Layout::kOvms: return "ovms";
+    case Layout::kOllama: return "ollama";
+    case Layout::kHf: return "hf";
+    case Layout::kAll: return "all";
+  }
+  return "";
+}
+
+std::optional<Layout> layout_of(std::string_view text) {
+  for (const Layout layout : {Layout::kOvms, Layout::kOllama, Layout::kHf, Layout::kAll}) {
+    if (word(layout) == text) return layout;
+  }
+  return std::nullopt;
+}
 
 std::vector<Place> place_all(std::span<const RefRecord> records, Layout layout) {
   std::vector<Place> places;

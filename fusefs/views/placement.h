@@ -6,6 +6,8 @@
 // taken from the start. Pure functions of the refs' records: no manifest is read.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,9 +17,12 @@
 
 namespace castool::fusefs {
 
-enum class Layout { kOvms, kOllama };
+// kAll has the others below directories of their names; no ref is placed in it by itself.
+enum class Layout { kOvms, kOllama, kHf, kAll };
+inline constexpr std::array<Layout, 3> kLayouts = {Layout::kOvms, Layout::kOllama, Layout::kHf};
 
-[[nodiscard]] std::string_view word(Layout layout);  // "ovms", "ollama"
+[[nodiscard]] std::string_view word(Layout layout);  // "ovms", "ollama", "hf", "all"
+[[nodiscard]] std::optional<Layout> layout_of(std::string_view word);
 
 struct Place {
   const manifest::RefRecord* record = nullptr;

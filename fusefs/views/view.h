@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "fusefs/tree.h"
 #include "fusefs/views/placement.h"
+#include "manifest/gguf.h"
 #include "manifest/ref_record.h"
 
 namespace castool::fusefs {
@@ -28,6 +29,9 @@ class ManifestSource {
   [[nodiscard]] virtual base::Result<std::string> load(const base::Digest& digest,
                                                        std::uint64_t limit) const = 0;
   [[nodiscard]] virtual base::Result<std::uint64_t> size(const base::Digest& digest) const = 0;
+  // What the GGUF of that digest says about itself; kNotFound while it is not in the store.
+  [[nodiscard]] virtual base::Result<manifest::GgufMetadata> gguf(
+      const base::Digest& digest) const = 0;
 };
 
 // Whether config.json lists models that came because they were looked for.
@@ -48,8 +52,17 @@ struct View {
 };
 
 [[nodiscard]] View make_view(Layout layout, const ViewInput& input);
-// One layout each (ovms_view.cc, ollama_view.cc).
-[[nodiscard]] View make_ovms_view(const ViewInput& input);
-[[nodiscard]] View make_ollama_view(const ViewInput& input);
+
+// Where the leaves of one layout go: at the top, or below a directory.
+struct ViewPart {
+  TreeBuilder& builder;
+  std::string prefix;   // "" or "ovms/"
+  std::int64_t newest;  // when something was pulled last
+  std::vector<std::string>& problems;
+};
+// One layout each (ovms_view.cc, ollama_view.cc, hf_view.cc).
+void add_ovms_view(const ViewInput& input, const ViewPart& part);
+void add_ollama_view(const ViewInput& input, const ViewPart& part);
+void add_hf_view(const ViewInput& input, const ViewPart& part);
 
 }  // namespace castool::fusefs

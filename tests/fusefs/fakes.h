@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -112,6 +113,10 @@ class FakeManifests final : public ManifestSource {
     ++sizes_;
     CASTOOL_ASSIGN(const std::string bytes, find(digest));
     return std::uint64_t{bytes.size()};
+  }
+  base::Result<manifest::GgufMetadata> gguf(const base::Digest& digest) const override {
+    CASTOOL_ASSIGN(const std::string bytes, find(digest));
+    return manifest::read_gguf(std::as_bytes(std::span(bytes)));
   }
 
  private:

@@ -22,7 +22,7 @@ class ModelFsTest : public ::testing::Test {
     return hub_record(name, manifests_->put(hub_manifest_bytes(name, files)), pulled_at);
   }
   TreePtr tree_of(const std::vector<manifest::RefRecord>& records) {
-    return make_ovms_view({records, nullptr, manifests_}).tree;
+    return make_view(Layout::kOvms, {records, nullptr, manifests_}).tree;
   }
   Ino walk(ModelFs& fs, std::string_view path) {
     Ino at = kRootIno;

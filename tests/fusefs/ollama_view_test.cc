@@ -22,7 +22,7 @@ class OllamaView : public ::testing::Test {
     return testing::ollama_record(name, "ollama://" + name, manifests_->put(bytes));
   }
   View view(const std::vector<RefRecord>& records, const Tree* previous = nullptr) {
-    return make_ollama_view({records, previous, manifests_});
+    return make_view(Layout::kOllama, {records, previous, manifests_});
   }
   static std::vector<std::string> list(const Tree& tree, std::string_view path) {
     std::vector<std::string> names;

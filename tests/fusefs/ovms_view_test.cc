@@ -37,7 +37,7 @@ class OvmsView : public ::testing::Test {
         name, source, manifests_->put(testing::ollama_manifest_bytes("{}", type, "GGUF" + name)));
   }
   View view(const std::vector<RefRecord>& records, const Tree* previous = nullptr) {
-    return make_ovms_view({records, previous, manifests_});
+    return make_view(Layout::kOvms, {records, previous, manifests_});
   }
   static std::string text_at(const Tree& tree, std::string_view path) {
     const auto node = tree.find(path);
