@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "fusefs/views/placement.h"
+#include "manifest/gguf_model.h"
 #include "manifest/manifest.h"
 #include "tools/commands.h"
 #include "tools/exit_status.h"
@@ -88,12 +89,30 @@ Result<std::vector<FileReport>> read_files(const cas::Store& store,
   return files;
 }
 
-std::map<std::string, ViewReport> read_views(const Shelf& shelf, const std::string& name) {
+// What Ollama is shown of a repository: the first of its GGUFs that it can be shown.
+ViewReport hub_in_ollama(const Shelf& shelf, const manifest::RefRecord& record) {
+  const auto bytes = shelf.store->read_small(record.manifest, manifest::kMaxHubManifestBytes);
+  if (!bytes) return {{}, bytes.error().message};
+  const auto hub = manifest::parse_hub_manifest(*bytes);
+  if (!hub) return {{}, hub.error().message};
+  ViewReport view{{}, "it has no GGUF"};
+  for (const manifest::GgufName& name : manifest::gguf_names(*hub)) {
+    const auto stored = shelf.store->size_of(name.file->digest);
+    if (!name.path.empty() && stored && *stored) return {"manifests/" + name.path, {}};
+    view.left_out = name.path.empty() ? name.left_out : name.file->path + " is not here yet";
+  }
+  return view;
+}
+
+std::map<std::string, ViewReport> read_views(const Shelf& shelf,
+                                             const manifest::RefRecord& record) {
+  const std::string& name = record.name;
   std::map<std::string, ViewReport> views;
   for (const fusefs::Layout layout : fusefs::kLayouts) {
     const fusefs::Place place = fusefs::place_of(shelf.records, name, layout);
     views[std::string(fusefs::word(layout))] = {place.path, place.left_out};
   }
+  if (record.kind == manifest::ModelKind::kHub) views["ollama"] = hub_in_ollama(shelf, record);
   return views;
 }
 
@@ -120,7 +139,7 @@ Result<ModelReport> read_model(const Shelf& shelf, const std::string& text) {
     CASTOOL_RETURN_IF_ERROR(look_at_file(shelf, record->origin, file));
   }
   refresh_record(report);
-  report.views = read_views(shelf, record->name);
+  report.views = read_views(shelf, *record);
   return report;
 }
 
