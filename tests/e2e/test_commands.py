@@ -67,7 +67,10 @@ def test_show_json(castool, pulled):
     assert {file["digest"] for file in other["files"]} == set(map(checks.digest_of,
                                                                   pulled["blobs"]))
     assert other["views"] == {"ovms": "library/tiny:latest",
-                              "ollama": "manifests/registry.ollama.ai/library/tiny/latest"}
+                              "ollama": "manifests/registry.ollama.ai/library/tiny/latest",
+                              "hf": other["views"]["hf"]}
+    assert list(other["views"]["hf"]) == ["left_out"]
+    assert shown["views"]["hf"] == "models--acme--m"
 
 
 def test_show_for_people(castool, pulled):

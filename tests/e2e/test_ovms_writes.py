@@ -194,6 +194,28 @@ def test_the_graph_is_rewritten_as_pull_and_start_does(mounted, castool, tmp_pat
     assert graph.read_text() == "kept\n"
 
 
+def test_what_was_written_goes_along_when_the_mount_changes_hands(mounted, castool, tmp_path):
+    graph = mounted / "acme/chat/graph.pbtxt"
+    graph.write_text("written\n")
+    handle = open_as_ovms_does(mounted / "acme/gguf/m.gguf")
+    memory = map_as_ovms_does(handle)
+    castool.run("mount", "--replace", mounted)
+    assert graph.read_text() == "written\n"
+    assert memory[:] == GGUF
+    memory[:5] = b"WWWWW"
+    with pytest.raises(PermissionError):
+        memory.flush()
+    harness.wait_until(lambda: memory[:] == GGUF, 60, "purge")
+    assert_nobody_sees(mounted / "acme/gguf/m.gguf", castool)
+    castool.run("mount", "--replace", "--upper", tmp_path / "upper", mounted)
+    assert graph.read_text() == "written\n"
+    graph.write_text("kept\n")
+    castool.run("mount", "--replace", "--upper", tmp_path / "upper", mounted)
+    assert graph.read_text() == "kept\n"
+    memory.close()
+    os.close(handle)
+
+
 def test_only_the_owner_may(mounted):
     if os.geteuid() != 0:
         pytest.skip("needs root, to be somebody else")
