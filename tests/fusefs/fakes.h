@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "fusefs/blob_opener.h"
+#include "fusefs/recording_log.h"
 #include "fusefs/views/view.h"
 #include "manifest/manifest.h"
 #include "manifest/ref_record.h"
@@ -128,26 +129,6 @@ class FakeManifests final : public ManifestSource {
   std::map<base::Digest, std::string> contents_;
   mutable std::atomic<int> loads_{0};
   mutable std::atomic<int> sizes_{0};
-};
-
-// A log that keeps its lines.
-class RecordingLog final : public base::Log {
- public:
-  void write(base::LogLevel, std::string_view message) override {
-    const base::MutexLock lock(mutex_);
-    lines_.emplace_back(message);
-  }
-  [[nodiscard]] bool enabled(base::LogLevel) const override { return true; }
-  [[nodiscard]] std::string text() const {
-    const base::MutexLock lock(mutex_);
-    std::string all;
-    for (const std::string& line : lines_) all += line + "\n";
-    return all;
-  }
-
- private:
-  mutable base::Mutex mutex_;
-  std::vector<std::string> lines_ CASTOOL_GUARDED_BY(mutex_);
 };
 
 using Files = std::vector<std::pair<std::string, std::string>>;  // path, bytes
