@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "fusefs/store_blobs.h"
 #include "fusefs/views/placement.h"
 #include "manifest/gguf_model.h"
 #include "manifest/manifest.h"
@@ -89,17 +90,31 @@ Result<std::vector<FileReport>> read_files(const cas::Store& store,
   return files;
 }
 
+// Why Ollama is not shown a GGUF that has a name for it, or nothing.
+Status shown_to_ollama(const fusefs::StoreManifests& manifests, const manifest::FileEntry& file) {
+  const auto metadata = manifests.gguf(file.digest);
+  if (!metadata && metadata.error().code == Code::kNotFound)
+    return make_error(Code::kNotFound, file.path + " is not here yet");
+  if (!metadata)
+    return make_error(metadata.error().code, file.path + ": " + metadata.error().message);
+  const auto made = manifest::make_gguf_model(*metadata, file.digest, file.size);
+  return made ? base::ok() : Status(make_error(made.error().code, made.error().message));
+}
+
 // What Ollama is shown of a repository: the first of its GGUFs that it can be shown.
 ViewReport hub_in_ollama(const Shelf& shelf, const manifest::RefRecord& record) {
   const auto bytes = shelf.store->read_small(record.manifest, manifest::kMaxHubManifestBytes);
   if (!bytes) return {{}, bytes.error().message};
   const auto hub = manifest::parse_hub_manifest(*bytes);
   if (!hub) return {{}, hub.error().message};
+  const fusefs::StoreManifests manifests(*shelf.store);
   ViewReport view{{}, "it has no GGUF"};
   for (const manifest::GgufName& name : manifest::gguf_names(*hub)) {
-    const auto stored = shelf.store->size_of(name.file->digest);
-    if (!name.path.empty() && stored && *stored) return {"manifests/" + name.path, {}};
-    view.left_out = name.path.empty() ? name.left_out : name.file->path + " is not here yet";
+    view.left_out = name.left_out;
+    if (name.path.empty()) continue;
+    const Status shown = shown_to_ollama(manifests, *name.file);
+    if (shown) return {"manifests/" + name.path, {}};
+    view.left_out = shown.error().message;
   }
   return view;
 }
