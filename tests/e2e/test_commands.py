@@ -61,7 +61,7 @@ def test_show_json(castool, pulled):
         {"path": path, "bytes": checks.size_of(source), "digest": checks.digest_of(source),
          "state": "verified"} for path, source in sorted(pulled["files"].items())]
     assert shown["views"]["ovms"] == "acme/m"
-    assert list(shown["views"]["ollama"]) == ["left_out"] and shown["views"]["ollama"]["left_out"]
+    assert shown["views"]["ollama"] == "manifests/hf.co/acme/m/F32"  # its GGUF
     assert isinstance(shown["options"], dict)
     assert other["name"] == "tiny:latest"
     assert {file["digest"] for file in other["files"]} == set(map(checks.digest_of,
@@ -79,7 +79,7 @@ def test_show_for_people(castool, pulled):
         assert checks.digest_of(source) in text
     assert re.search(rf"^revision +{pulled['commit']}$", text, re.MULTILINE)
     assert re.search(r"^state +complete$", text, re.MULTILINE)
-    assert re.search(r"^ollama view +left out: ", text, re.MULTILINE)
+    assert re.search(r"^ollama view +manifests/hf.co/acme/m/F32$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny:latest", "library/tiny:latest",
