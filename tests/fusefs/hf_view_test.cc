@@ -7,8 +7,8 @@
 namespace castool::fusefs {
 namespace {
 
-using testing::Files;
 using ::testing::ElementsAre;
+using testing::Files;
 
 class HfView : public ::testing::Test {
  protected:
