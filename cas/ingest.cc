@@ -1,4 +1,6 @@
 // Content of unknown digest on its way in, in one file below tmp/.
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "cas/checksum.h"
@@ -50,6 +52,15 @@ base::Status Ingest::append(std::span<const std::byte> bytes) {
   State& state = *state_;
   const base::Status written = state.store.files().write_at(state.fd.get(), state.size, bytes);
   if (!written) return explain_no_space(written.error(), state.store, bytes.size());
+  return note_cloned(bytes);
+}
+
+bool Ingest::clone(int from) { return ::ioctl(state_->fd.get(), FICLONE, from) == 0; }
+
+int Ingest::fd() const { return state_->fd.get(); }
+
+base::Status Ingest::note_cloned(std::span<const std::byte> bytes) {
+  State& state = *state_;
   state.sha256.update(bytes);
   while (!bytes.empty()) {
     const auto room = kChunkSize - state.size % kChunkSize;
@@ -83,8 +94,16 @@ base::Status Ingest::State::place(const base::Digest& digest) {
   return base::ok();
 }
 
-base::Result<base::Digest> Ingest::commit() {
+base::Result<base::Digest> Ingest::commit(std::stop_token stop,
+                                          const std::optional<base::Digest>& expected) {
   const base::Digest digest = state_->sha256.finish();
+  if (expected && digest != *expected) {
+    base::Error error = base::make_error(base::Code::kDigestMismatch,
+                                         "want " + expected->text() + ", got " + digest.text());
+    error.digest = expected->text();
+    return error;
+  }
+  CASTOOL_RETURN_IF_ERROR(state_->store.add_to_leases(digest, stop));
   CASTOOL_RETURN_IF_ERROR(state_->place(digest));
   return digest;
 }

@@ -53,6 +53,8 @@ bool is_origin_key(std::string_view text) {
 
 std::string unique_tmp_path() { return std::string(kTmpDir) + "/" + random_name(); }
 
+std::string unique_lease_path() { return std::string(kLeasesDir) + "/" + random_name(); }
+
 std::string origin_key(std::string_view origin) {
   return base::Sha256::of(origin).hex().substr(0, 16);
 }

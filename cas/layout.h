@@ -24,6 +24,9 @@ inline constexpr char kRefsDir[] = "refs";
 inline constexpr char kAliasesDir[] = "aliases";
 inline constexpr char kQuarantineDir[] = "quarantine";
 inline constexpr char kTmpDir[] = "tmp";
+inline constexpr char kLeasesDir[] = "leases";
+inline constexpr char kQuotasDir[] = "quotas";
+inline constexpr char kDeliveriesDir[] = "deliveries";
 inline constexpr char kDataFile[] = "data";
 inline constexpr char kTableFile[] = "table";
 
@@ -46,5 +49,7 @@ inline constexpr char kTableFile[] = "table";
 
 // A name below tmp/ that nobody else uses (128 random bits).
 [[nodiscard]] std::string unique_tmp_path();
+// The same below leases/.
+[[nodiscard]] std::string unique_lease_path();
 
 }  // namespace castool::cas

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <thread>
 
 #include "cas/layout.h"
 #include "cas/partial_file.h"
 #include "cas/published_partial.h"
 #include "cas/read_file.h"
+#include "cas/stoppable_wait.h"
 #include "cas/table_file.h"
 
 namespace castool::cas {
@@ -131,7 +131,8 @@ base::Status Opening::fill(const std::string& tmp) {
 }  // namespace
 
 base::Result<std::unique_ptr<Partial>> Store::open_partial(const PartialKey& key,
-                                                           Preallocate preallocate) {
+                                                           Preallocate preallocate,
+                                                           const std::stop_token& stop) {
   CASTOOL_RETURN_IF_ERROR(require_writable());
   if (key.origin.size() > kMaxOrigin) {
     return base::make_error(base::Code::kUsage, "the address of the origin is too long");
@@ -159,7 +160,9 @@ base::Result<std::unique_ptr<Partial>> Store::open_partial(const PartialKey& key
       return base::make_error(base::Code::kBusy,
                               "unfinished " + key.digest.text() + " is held by another process");
     }
-    std::this_thread::sleep_for(kPause);
+    if (!pause_unless_stopped(kPause, stop)) {
+      return base::make_error(base::Code::kCancelled, "interrupted", "what was fetched is kept");
+    }
   }
 }
 

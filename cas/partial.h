@@ -104,8 +104,10 @@ class Partial {
   // (kDigestMismatch else). fsync data, chmod 0444, rename into blobs/ without replacing, fsync the
   // directory, write the checksum sidecar, remove the table. A blob already there is success. Bytes
   // that may have changed since the partial was opened (generation()) are hashed again here. Waits
-  // for another process that publishes. kBusy while chunks are claimed.
-  [[nodiscard]] virtual base::Status publish(const base::Digest& computed) = 0;
+  // for another process that publishes, or until `stop` (kCancelled). kBusy while chunks are
+  // claimed.
+  [[nodiscard]] virtual base::Status publish(const base::Digest& computed,
+                                             const std::stop_token& stop = {}) = 0;
 };
 
 // A transfer as `status` shows it; found without opening the partial for writing.

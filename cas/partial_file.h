@@ -75,7 +75,8 @@ class PartialFile final : public Partial {
   [[nodiscard]] base::Status invalidate(const base::ByteRange& range) override;
   [[nodiscard]] base::Result<std::vector<base::ByteRange>> recheck() override;
   [[nodiscard]] std::optional<base::UniqueFd> try_lead() override;
-  [[nodiscard]] base::Status publish(const base::Digest& computed) override;
+  [[nodiscard]] base::Status publish(const base::Digest& computed,
+                                     const std::stop_token& stop) override;
 
   // For the ChunkWriter, under its hold:
   // Writes bytes of held chunks. The error of an earlier failed sync is returned here, too.
@@ -122,7 +123,7 @@ class PartialFile final : public Partial {
   void close_cleanly();
 
   // Publishing (partial_publish.cc).
-  [[nodiscard]] base::Result<std::optional<ChunkHold>> wait_to_publish();
+  [[nodiscard]] base::Result<std::optional<ChunkHold>> wait_to_publish(const std::stop_token& stop);
   [[nodiscard]] base::Status publish_held();
   [[nodiscard]] base::Status sync_for_good();
   [[nodiscard]] base::Status place_data();

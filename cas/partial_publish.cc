@@ -1,13 +1,13 @@
 // From a complete partial to a blob.
 #include <algorithm>
 #include <cerrno>
-#include <thread>
 
 #include "cas/layout.h"
 #include "cas/partial_file.h"
 #include "cas/publish.h"
 #include "cas/read_file.h"
 #include "cas/stamp.h"
+#include "cas/stoppable_wait.h"
 #include "cas/sums.h"
 
 namespace castool::cas {
@@ -23,9 +23,9 @@ base::Error mismatch(const PartialKey& key, const base::Digest& computed) {
 
 }  // namespace
 
-base::Status PartialFile::publish(const base::Digest& computed) {
+base::Status PartialFile::publish(const base::Digest& computed, const std::stop_token& stop) {
   if (computed != key_.digest) return mismatch(key_, computed);
-  CASTOOL_ASSIGN(auto hold, wait_to_publish());
+  CASTOOL_ASSIGN(auto hold, wait_to_publish(stop));
   if (!hold) {
     // Another process gave it its name; it may not have come to making that durable.
     return files_.sync_dir(store_.dir(), blob_dir(key_.digest));
@@ -42,7 +42,7 @@ base::Status PartialFile::publish(const base::Digest& computed) {
 }
 
 // A hold of all chunks of a complete table; nullopt when it was published meanwhile.
-base::Result<std::optional<ChunkHold>> PartialFile::wait_to_publish() {
+base::Result<std::optional<ChunkHold>> PartialFile::wait_to_publish(const std::stop_token& stop) {
   constexpr auto kPause = std::chrono::milliseconds(5);
   // Long enough for another publisher's fsync of a whole blob on a slow disk.
   const auto deadline = store_.clock().now() + store_.clock().scaled(std::chrono::minutes(5));
@@ -61,7 +61,9 @@ base::Result<std::optional<ChunkHold>> PartialFile::wait_to_publish() {
       return base::make_error(base::Code::kBusy,
                               key_.digest.text() + ": its chunks stay claimed by somebody else");
     }
-    std::this_thread::sleep_for(kPause);
+    if (!pause_unless_stopped(kPause, stop)) {
+      return base::make_error(base::Code::kCancelled, "interrupted", "what was fetched is kept");
+    }
   }
 }
 

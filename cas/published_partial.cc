@@ -28,7 +28,7 @@ std::optional<base::UniqueFd> PublishedPartial::try_lead() {
   return base::UniqueFd(::fcntl(blob_.fd.get(), F_DUPFD_CLOEXEC, 0));
 }
 
-base::Status PublishedPartial::publish(const base::Digest& computed) {
+base::Status PublishedPartial::publish(const base::Digest& computed, const std::stop_token&) {
   if (computed == key_.digest) return base::ok();
   return base::make_error(
       base::Code::kDigestMismatch,

@@ -30,7 +30,8 @@ class PublishedPartial final : public Partial {
   [[nodiscard]] base::Status invalidate(const base::ByteRange& range) override;
   [[nodiscard]] base::Result<std::vector<base::ByteRange>> recheck() override;
   [[nodiscard]] std::optional<base::UniqueFd> try_lead() override;
-  [[nodiscard]] base::Status publish(const base::Digest& computed) override;
+  [[nodiscard]] base::Status publish(const base::Digest& computed,
+                                     const std::stop_token& stop) override;
 
  private:
   const PartialKey key_;

@@ -4,14 +4,14 @@
 
 #include <chrono>
 #include <string>
-#include <thread>
 
 #include "cas/layout.h"
 #include "cas/ofd_lock.h"
+#include "cas/stoppable_wait.h"
 
 namespace castool::cas {
 
-base::Result<base::UniqueFd> lock_refs(Store& store) {
+base::Result<base::UniqueFd> lock_refs(Store& store, const std::stop_token& stop) {
   constexpr auto kPause = std::chrono::milliseconds(2);
   const auto deadline = store.clock().now() + std::chrono::seconds(10);
   // No namespace begins with a point.
@@ -24,7 +24,9 @@ base::Result<base::UniqueFd> lock_refs(Store& store) {
     if (store.clock().now() >= deadline) {
       return base::make_error(base::Code::kBusy, "another process holds the names of the store");
     }
-    std::this_thread::sleep_for(kPause);
+    if (!pause_unless_stopped(kPause, stop)) {
+      return base::make_error(base::Code::kCancelled, "interrupted");
+    }
   }
 }
 

@@ -41,14 +41,14 @@ base::Result<std::optional<std::string>> RefStore::get(const std::string& name) 
   return read_file_at(store_->dir(), namespace_dir(ns_) + "/" + file, kMaxRecord);
 }
 
-base::Result<std::vector<NamedRecord>> RefStore::list() const {
+base::Result<std::vector<NamedRecord>> RefStore::list(const Store& store, const std::string& ns) {
   std::vector<NamedRecord> records;
-  const std::string dir = namespace_dir(ns_);
-  CASTOOL_ASSIGN(const auto files, list_dir(store_->dir(), dir));
+  const std::string dir = namespace_dir(ns);
+  CASTOOL_ASSIGN(const auto files, list_dir(store.dir(), dir));
   for (const std::string& file : files) {
     auto name = decode_ref_name(file);
     if (!name) continue;
-    CASTOOL_ASSIGN(auto bytes, read_file_at(store_->dir(), dir + "/" + file, kMaxRecord));
+    CASTOOL_ASSIGN(auto bytes, read_file_at(store.dir(), dir + "/" + file, kMaxRecord));
     // Removed since the listing.
     if (!bytes) continue;
     records.push_back({*std::move(name), *std::move(bytes)});
@@ -57,18 +57,19 @@ base::Result<std::vector<NamedRecord>> RefStore::list() const {
   return records;
 }
 
-base::Status RefStore::put(const std::string& name, const std::string& bytes) {
+base::Status RefStore::put(const std::string& name, const std::string& bytes,
+                           const std::stop_token& stop) {
   CASTOOL_RETURN_IF_ERROR(store_->require_writable());
   CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
-  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_, stop));
   return put_locked(file, bytes);
 }
 
 base::Result<bool> RefStore::replace_if(const std::string& name, const std::string& expected,
-                                        const std::string& bytes) {
+                                        const std::string& bytes, const std::stop_token& stop) {
   CASTOOL_RETURN_IF_ERROR(store_->require_writable());
   CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
-  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_, stop));
   CASTOOL_ASSIGN(const auto now, get(name));
   if (now != expected) return false;
   CASTOOL_RETURN_IF_ERROR(put_locked(file, bytes));
@@ -95,10 +96,38 @@ base::Status RefStore::put_locked(const std::string& file, const std::string& by
   return files.sync_dir(root, kRefsDir);
 }
 
-base::Status RefStore::remove(const std::string& name) {
+base::Status RefStore::remove(const std::string& name, const std::stop_token& stop) {
   CASTOOL_RETURN_IF_ERROR(store_->require_writable());
   CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
-  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_, stop));
+  return remove_locked(name, file);
+}
+
+base::Result<bool> RefStore::remove_if(const std::string& name, const std::string& expected,
+                                       const std::stop_token& stop) {
+  CASTOOL_RETURN_IF_ERROR(store_->require_writable());
+  CASTOOL_ASSIGN(const std::string file, encode_ref_name(name));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_, stop));
+  CASTOOL_ASSIGN(const auto now, get(name));
+  if (now != expected) return false;
+  CASTOOL_RETURN_IF_ERROR(remove_locked(name, file));
+  return true;
+}
+
+base::Status RefStore::copy(
+    const std::string& from, const std::string& to,
+    const std::function<base::Result<std::string>(const std::string&)>& make,
+    const std::stop_token& stop) {
+  CASTOOL_RETURN_IF_ERROR(store_->require_writable());
+  CASTOOL_ASSIGN(const std::string file, encode_ref_name(to));
+  CASTOOL_ASSIGN(const base::UniqueFd lock, lock_refs(*store_, stop));
+  CASTOOL_ASSIGN(const auto record, get(from));
+  if (!record) return base::make_error(base::Code::kNotFound, "there is no model named " + from);
+  CASTOOL_ASSIGN(const std::string bytes, make(*record));
+  return put_locked(file, bytes);
+}
+
+base::Status RefStore::remove_locked(const std::string& name, const std::string& file) {
   const std::string dir = namespace_dir(ns_);
   base::Status removed = store_->files().unlink(store_->dir(), dir + "/" + file);
   if (!removed) {

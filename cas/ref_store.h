@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -30,15 +31,28 @@ class RefStore {
 
   [[nodiscard]] base::Result<std::optional<std::string>> get(const std::string& name) const;
   // All records in name order.
-  [[nodiscard]] base::Result<std::vector<NamedRecord>> list() const;
+  [[nodiscard]] base::Result<std::vector<NamedRecord>> list() const { return list(*store_, ns_); }
+  [[nodiscard]] static base::Result<std::vector<NamedRecord>> list(const Store& store,
+                                                                   const std::string& ns);
   // Write, fsync, rename over, fsync directory. kUsage for a name whose file name exceeds 255
   // bytes.
-  [[nodiscard]] base::Status put(const std::string& name, const std::string& bytes);
+  [[nodiscard]] base::Status put(const std::string& name, const std::string& bytes,
+                                 const std::stop_token& stop = {});
   // put() if the record is still `expected`; false: somebody changed or removed it meanwhile.
   [[nodiscard]] base::Result<bool> replace_if(const std::string& name, const std::string& expected,
-                                              const std::string& bytes);
+                                              const std::string& bytes,
+                                              const std::stop_token& stop = {});
   // kNotFound when there is no such ref. Durable.
-  [[nodiscard]] base::Status remove(const std::string& name);
+  [[nodiscard]] base::Status remove(const std::string& name, const std::stop_token& stop = {});
+  // remove() if the record is still `expected`; false: somebody changed or removed it meanwhile.
+  [[nodiscard]] base::Result<bool> remove_if(const std::string& name, const std::string& expected,
+                                             const std::stop_token& stop = {});
+  // `to` becomes another name for what `from` names, with the record that `make` gives it;
+  // kNotFound when there is no `from`. gc sees one of them at every moment.
+  [[nodiscard]] base::Status copy(
+      const std::string& from, const std::string& to,
+      const std::function<base::Result<std::string>(const std::string& record)>& make,
+      const std::stop_token& stop = {});
 
   [[nodiscard]] const std::string& ns() const { return ns_; }
   // The names of all namespaces of a store, in order.
@@ -47,6 +61,7 @@ class RefStore {
  private:
   RefStore(Store& store, std::string ns) : store_(&store), ns_(std::move(ns)) {}
   [[nodiscard]] base::Status put_locked(const std::string& file, const std::string& bytes);
+  [[nodiscard]] base::Status remove_locked(const std::string& name, const std::string& file);
 
   Store* store_;
   std::string ns_;

@@ -5,7 +5,9 @@
 
 #include <cerrno>
 
+#include "base/mutex.h"
 #include "cas/layout.h"
+#include "cas/lease.h"
 #include "cas/read_file.h"
 #include "cas/stamp.h"
 #include "cas/store_dir.h"
@@ -47,6 +49,8 @@ struct Store::State {
   base::FileOps& files;
   base::Clock& clock;
   base::Log& log;
+  base::Mutex mutex;
+  std::vector<std::weak_ptr<Lease>> leases CASTOOL_GUARDED_BY(mutex);
 };
 
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -58,7 +62,7 @@ base::Result<std::unique_ptr<Store>> Store::open(const std::string& root, Access
   CASTOOL_ASSIGN(base::UniqueFd dir, open_store_dir(root, access, files));
   if (access == Access::kWrite) clear_tmp(dir.get(), files, clock, log);
   return std::unique_ptr<Store>(new Store(
-      std::unique_ptr<State>(new State{root, access, std::move(dir), files, clock, log})));
+      std::unique_ptr<State>(new State{root, access, std::move(dir), files, clock, log, {}, {}})));
 }
 
 const std::string& Store::root() const { return state_->root; }
@@ -110,10 +114,28 @@ base::Result<std::string> Store::read_small(const base::Digest& digest, std::uin
   return **std::move(text);
 }
 
-base::Result<base::Digest> Store::put(std::string_view bytes) {
+base::Result<base::Digest> Store::put(std::string_view bytes, std::stop_token stop) {
   CASTOOL_ASSIGN(Ingest ingest, begin_ingest());
   CASTOOL_RETURN_IF_ERROR(ingest.append(std::as_bytes(std::span(bytes))));
-  return ingest.commit();
+  return ingest.commit(std::move(stop));
+}
+
+void Store::enlist(const std::shared_ptr<Lease>& lease) {
+  const base::MutexLock lock(state_->mutex);
+  std::erase_if(state_->leases, [](const auto& known) { return known.expired(); });
+  state_->leases.push_back(lease);
+}
+
+base::Status Store::add_to_leases(const base::Digest& digest, const std::stop_token& stop) {
+  std::vector<std::shared_ptr<Lease>> live;
+  {
+    const base::MutexLock lock(state_->mutex);
+    for (const auto& known : state_->leases) {
+      if (auto lease = known.lock()) live.push_back(std::move(lease));
+    }
+  }
+  for (const auto& lease : live) CASTOOL_RETURN_IF_ERROR(lease->add({&digest, 1}, stop));
+  return base::ok();
 }
 
 base::Result<StoreUsage> Store::usage() const {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@
 
 namespace castool::cas {
 
+class Lease;
 class Partial;
 struct PartialKey;
 enum class Preallocate;
@@ -64,9 +66,16 @@ class Ingest {
   ~Ingest();
   [[nodiscard]] base::Status append(std::span<const std::byte> bytes);
   [[nodiscard]] std::uint64_t size() const;
+  // Makes the file a copy of `from` by reference, where the file system can; false: it cannot, and
+  // nothing happened. Then all of fd() is read, once, from front to back, into note_cloned().
+  [[nodiscard]] bool clone(int from);
+  [[nodiscard]] int fd() const;
+  [[nodiscard]] base::Status note_cloned(std::span<const std::byte> bytes);
   // Hash, fsync, publish, fsync the directory. A blob that is there already is success. Afterwards
-  // the blob is durable.
-  [[nodiscard]] base::Result<base::Digest> commit();
+  // the blob is durable. Every Lease of this Store value has it then.
+  // kDigestMismatch, and nothing published, when it is not what was `expected`.
+  [[nodiscard]] base::Result<base::Digest> commit(
+      std::stop_token stop = {}, const std::optional<base::Digest>& expected = std::nullopt);
 
  private:
   friend class Store;
@@ -116,12 +125,12 @@ class Store {
 
   [[nodiscard]] base::Result<Ingest> begin_ingest();
   // begin_ingest + append + commit.
-  [[nodiscard]] base::Result<base::Digest> put(std::string_view bytes);
+  [[nodiscard]] base::Result<base::Digest> put(std::string_view bytes, std::stop_token stop = {});
 
   // Opens or creates the partial of `key`; see partial.h. When the blob is stored already, the
   // partial returned is complete and published, and its data file is the blob.
-  [[nodiscard]] base::Result<std::unique_ptr<Partial>> open_partial(const PartialKey& key,
-                                                                    Preallocate preallocate);
+  [[nodiscard]] base::Result<std::unique_ptr<Partial>> open_partial(
+      const PartialKey& key, Preallocate preallocate, const std::stop_token& stop = {});
 
   // A lasting hint that `origin_key` (of origin_key() below) calls a file with this git id what the
   // store calls `digest`. Written only after the content was verified against both. Not synced: a
@@ -132,6 +141,10 @@ class Store {
                                                        const base::GitOid& oid) const;
 
   [[nodiscard]] base::Result<StoreUsage> usage() const;
+  // For Lease: from now on what is ingested here is added to it, while it lives.
+  void enlist(const std::shared_ptr<Lease>& lease);
+  [[nodiscard]] base::Status add_to_leases(const base::Digest& digest, const std::stop_token& stop);
+
   // What this user may still write to the store's file system.
   [[nodiscard]] base::Result<std::uint64_t> free_bytes() const;
 

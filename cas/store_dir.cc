@@ -20,7 +20,7 @@ namespace {
 using base::Code;
 
 constexpr std::array kDirectories = {"blobs",  kBlobsDir,   "sums",         kSumsDir, kPartialsDir,
-                                     kRefsDir, kAliasesDir, kQuarantineDir, kTmpDir};
+                                     kRefsDir, kAliasesDir, kQuarantineDir, kTmpDir,  kLeasesDir};
 
 std::string writable_hint(const std::string& root) {
   return "make " + root + " writable, or name another store with --store DIR or CASTOOL_STORE";

@@ -161,7 +161,7 @@ class FuseMount final : public Mount, private MountGiver {
  private:
   void build(const base::UniqueFd& device, TreePtr tree, cas::Store& store) {
     native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
-    fs_.emplace(std::move(tree), FileParts{blobs_, &*native_, filler_, &notifier_, &side_},
+    fs_.emplace(std::move(tree), FileParts{blobs_, &*native_, filler_, &notifier_, &side_, &uses_},
                 ModelFs::Owner{options_.uid, options_.gid}, log_,
                 OnDemand{options_.on_demand, options_.layout}, std::move(upper_));
     if (options_.finder != nullptr && !options_.on_demand.empty())
@@ -275,6 +275,7 @@ class FuseMount final : public Mount, private MountGiver {
   void follow(std::stop_token stop) {
     while (!stop.stop_requested()) {
       if (watch_->wait(kLook, stop)) refresh();
+      uses_.write_to(refs_);
     }
   }
 
@@ -318,6 +319,7 @@ class FuseMount final : public Mount, private MountGiver {
   base::Mutex control_mutex_;
   std::optional<FuseControl> control_ CASTOOL_GUARDED_BY(control_mutex_);
   StoreBlobs blobs_;
+  UseNotes uses_{clock_};
   std::shared_ptr<const StoreManifests> manifests_;
   dev_t device_ = 0;  // of the mount; 0 until it answered once
   std::unique_ptr<cas::RefWatch> watch_;

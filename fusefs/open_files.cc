@@ -79,6 +79,9 @@ void OpenFiles::open(NodeId id, const NodePtr& file, const OpenDone& done) {
 // What was begun in another boot is compared with its checksums when it is opened, all of it: so
 // filling files are not opened by a thread that takes requests.
 void OpenFiles::open_first(NodeId id, const NodePtr& file) {
+  if (parts_.uses != nullptr && has_home(file->content())) {
+    parts_.uses->used(std::get<BlobContent>(file->content()).home->name);
+  }
   auto stored = OpenFile::open(parts_.blobs, file->content(), file->size());
   if (stored) return finish_open(id, open_stored(id, *std::move(stored)));
   const bool missing = stored.error().code == base::Code::kNotFound;

@@ -40,6 +40,7 @@
 #include "fusefs/pending_reads.h"
 #include "fusefs/side_threads.h"
 #include "fusefs/slice.h"
+#include "fusefs/use_notes.h"
 
 namespace castool::fusefs {
 
@@ -61,6 +62,7 @@ struct FileParts {
   BlobFiller* filler = nullptr;   // null: what the store lacks is EIO
   PageDropper* pages = nullptr;   // has to be there with a filler
   SideThreads* side = nullptr;    // where filling files are opened; null: in place
+  UseNotes* uses = nullptr;       // told which models are read; may be null
 };
 
 class OpenFiles {

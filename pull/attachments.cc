@@ -15,6 +15,7 @@
 #include "pull/hub_error.h"
 #include "pull/hub_source.h"
 #include "pull/hub_urls.h"
+#include "pull/leased_plan.h"
 
 namespace castool::pull {
 namespace {
@@ -124,7 +125,7 @@ class Attacher {
     CASTOOL_ASSIGN(const auto source, repository_source(context_, wanted));
     CASTOOL_ASSIGN(const RemoteModel model, source->resolve(stop));
     CASTOOL_RETURN_IF_ERROR(check_files(wanted, model));
-    CASTOOL_ASSIGN(const auto plan, make_plan(context_.store, model, Extent::kWhole));
+    CASTOOL_ASSIGN(const auto plan, make_leased_plan(context_, model, Extent::kWhole, {}, stop));
     const FetchPace pace{request_.recheck, request_.connections};
     CASTOOL_ASSIGN(const auto fetched,
                    fetch_model(context_, *source, model, plan, pace, events_, std::move(stop)));

@@ -20,7 +20,7 @@ base::Status BlobFetcher::fetch(const BlobRequest& request, std::stop_token stop
       return base::ok();
     }
     CASTOOL_ASSIGN(std::shared_ptr<cas::Partial> partial,
-                   store_.open_partial(request.key, cas::Preallocate::kYes));
+                   store_.open_partial(request.key, cas::Preallocate::kYes, stop));
     IncomingBlob blob{partial, std::make_shared<cas::PrefixHasher>(*partial), request.progress, {}};
     request.progress->raise_to(partial->bytes_present());
     CASTOOL_RETURN_IF_ERROR(verifier_.download(request, blob, stop));

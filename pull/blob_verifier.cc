@@ -118,7 +118,7 @@ Result<Digest> BlobVerifier::complete_and_hash(const BlobRequest& request, Incom
 Status BlobVerifier::verify(const BlobRequest& request, IncomingBlob& blob, std::stop_token stop) {
   blob.hasher->wake();
   CASTOOL_ASSIGN(const Digest digest, blob.hasher->finish(stop));
-  if (digest == request.key.digest) return blob.partial->publish(digest);
+  if (digest == request.key.digest) return blob.partial->publish(digest, stop);
   log_.info("{}: the bytes that arrived hash to {}; looking for the bad chunks",
             request.key.digest.text(), digest.text());
   return repair(request, blob, stop);
@@ -132,13 +132,13 @@ Status BlobVerifier::repair(const BlobRequest& request, IncomingBlob& blob, std:
   if (!rotten.empty()) log_.warn("chunks changed on disk: {}", list_chunks(rotten));
   if (request.on_repair) request.on_repair(rotten);
   CASTOOL_ASSIGN(Digest digest, complete_and_hash(request, blob, stop));
-  if (digest == request.key.digest) return partial.publish(digest);
+  if (digest == request.key.digest) return partial.publish(digest, stop);
 
   CASTOOL_ASSIGN(const auto disputed, compare(request, blob.partial, stop));
   if (disputed.empty()) return reject(request, partial, digest, disputed);
   log_.info("two copies of {} differ at {}", request.key.digest.text(), list_chunks(disputed));
   CASTOOL_ASSIGN(digest, complete_and_hash(request, blob, stop));
-  if (digest == request.key.digest) return partial.publish(digest);
+  if (digest == request.key.digest) return partial.publish(digest, stop);
 
   // Each copy may have been damaged elsewhere: of a few chunks a third one decides. Many are no
   // accident of a transfer.
@@ -147,7 +147,7 @@ Status BlobVerifier::repair(const BlobRequest& request, IncomingBlob& blob, std:
   }
   for (const auto& chunk : disputed) CASTOOL_RETURN_IF_ERROR(partial.invalidate(chunk));
   CASTOOL_ASSIGN(digest, complete_and_hash(request, blob, stop));
-  if (digest == request.key.digest) return partial.publish(digest);
+  if (digest == request.key.digest) return partial.publish(digest, stop);
   return reject(request, partial, digest, disputed);
 }
 

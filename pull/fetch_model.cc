@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "pull/file_fetcher.h"
+#include "pull/leased_plan.h"
 
 namespace castool::pull {
 namespace {
@@ -66,6 +67,7 @@ Result<FetchedModel> fetch_model(const PullContext& context, ModelSource& source
     fetched.distinct[(*blobs)[i]] = plan.blobs[i].size;
     for (const std::size_t file : plan.blobs[i].files) fetched.digests[file] = (*blobs)[i];
   }
+  note_deliveries(context, model, plan);
   return fetched;
 }
 

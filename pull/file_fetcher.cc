@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/hasher.h"
+#include "pull/attach.h"
 #include "pull/header_fetcher.h"
 #include "pull/hub_error.h"
 #include "pull/parallel.h"
@@ -183,6 +184,11 @@ Status FileFetcher::fetch_small(std::size_t index, std::stop_token stop) {
     if (recheck_ == Recheck::kYes) {
       CASTOOL_RETURN_IF_ERROR(verify_stored(context_.store, *blob.digest, std::move(stop)));
     }
+    digests_[index] = blob.digest;
+  } else if (blob.route == Route::kProve) {
+    CASTOOL_RETURN_IF_ERROR(prove_possession(context_.store, context_.downloader,
+                                             source_.addresses(file), *blob.digest,
+                                             std::move(stop)));
     digests_[index] = blob.digest;
   } else if (blob.route == Route::kEmpty) {
     CASTOOL_ASSIGN(digests_[index], context_.store.put(""));

@@ -34,7 +34,7 @@ Status fetch_header(cas::Store& store, fetch::Downloader& downloader, const Blob
                     manifest::FileFormat format, std::stop_token stop) {
   if (format == manifest::FileFormat::kOther) return base::ok();
   CASTOOL_ASSIGN(std::shared_ptr<cas::Partial> partial,
-                 store.open_partial(request.key, cas::Preallocate::kNo));
+                 store.open_partial(request.key, cas::Preallocate::kNo, stop));
   if (partial->published()) return base::ok();
   const std::uint64_t size = request.key.size;
   std::uint64_t front = std::min(cas::kChunkSize, size);

@@ -19,6 +19,7 @@ namespace castool::pull {
 
 enum class Route {
   kReuse,   // the store has it
+  kProve,   // the store has it, and the origin has to show that it has it, too (attach.h)
   kEmpty,   // no bytes, so nothing to ask for
   kWhole,   // one request for all of it: small, or not resumable because its sha256 is not known
   kRanges,  // parallel ranges into a partial

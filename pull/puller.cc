@@ -6,10 +6,13 @@
 
 #include <fmt/format.h>
 
+#include "cas/lease.h"
 #include "manifest/ovms_graph.h"
+#include "pull/attach.h"
 #include "pull/attachments.h"
 #include "pull/fetch_model.h"
 #include "pull/hub_source.h"
+#include "pull/leased_plan.h"
 #include "pull/model_blobs.h"
 #include "pull/offline.h"
 #include "pull/ollama_source.h"
@@ -140,12 +143,7 @@ class Run {
     if (pulled_.task.empty()) pulled_.task = stored_task(context_.store, model_, fetched.digests);
     CASTOOL_ASSIGN(pulled_.manifest, context_.store.put(source_.manifest_bytes(fetched.digests)));
     CASTOOL_ASSIGN(pulled_.presence, presence(fetched));
-    const auto record = updated_record(old_, request_, model_, pulled_);
-    CASTOOL_RETURN_IF_ERROR(context_.refs.put(name_, manifest::print_ref_record(record)));
-    if (record.state == manifest::RefState::kPartial) {
-      // A reader may have completed its blobs between the look and the record.
-      CASTOOL_RETURN_IF_ERROR(complete_ref(context_.store, context_.refs, name_));
-    }
+    if (request_.naming == Naming::kWrite) CASTOOL_RETURN_IF_ERROR(name_it());
     PullOutcome outcome;
     outcome.name = name_;
     outcome.manifest = pulled_.manifest;
@@ -157,6 +155,14 @@ class Run {
     outcome.bytes_reused =
         pulled_.presence.bytes - std::min(pulled_.presence.bytes, fetched.bytes_fetched);
     return outcome;
+  }
+
+  Status name_it() {
+    const auto record = updated_record(old_, request_, model_, pulled_);
+    CASTOOL_RETURN_IF_ERROR(context_.refs.put(name_, manifest::print_ref_record(record)));
+    if (record.state != manifest::RefState::kPartial) return base::ok();
+    // A reader may have completed its blobs between the look and the record.
+    return complete_ref(context_.store, context_.refs, name_);
   }
 
   // How much of the model is here now.
@@ -182,10 +188,14 @@ Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& r
   events.on_status("pulling manifest");
   CASTOOL_ASSIGN(const auto model, source->resolve(stop));
   CASTOOL_RETURN_IF_ERROR(check_required(model, request.required));
-  CASTOOL_ASSIGN(const auto plan, make_plan(context.store, model, request.extent));
   if (request.mode == Mode::kDryRun) {
+    CASTOOL_ASSIGN(auto plan, make_plan(context.store, model, request.extent));
+    CASTOOL_RETURN_IF_ERROR(apply_attach_rule(context.store, context.refs.ns(), model, plan));
     return planned_outcome(context, request, name, model, plan, std::move(stop));
   }
+  // Until the ref is there.
+  CASTOOL_ASSIGN(const auto lease, cas::Lease::take(context.store, stop));
+  CASTOOL_ASSIGN(const auto plan, make_leased_plan(context, model, request.extent, name, stop));
   return Run(context, request, name, *source, model, plan).carry_out(events, std::move(stop));
 }
 

@@ -39,6 +39,8 @@ enum class Mode { kFetch, kDryRun };
 enum class Extent { kWhole, kLazy };
 // Whether somebody named the model, or only looked for it in a mount.
 enum class Asked { kByName, kOnDemand };
+// Whether the ref is written, or only what it would name is stored.
+enum class Naming { kWrite, kLeave };
 enum class Recheck { kNo, kYes };  // --force
 // Whether a model has to have a task of OVMS, or gets one only if OVMS could serve it.
 enum class TaskWanted { kIfServable, kAlways };
@@ -55,6 +57,7 @@ struct PullRequest {
   Mode mode = Mode::kFetch;
   Extent extent = Extent::kWhole;
   Asked asked = Asked::kByName;
+  Naming naming = Naming::kWrite;
   Recheck recheck = Recheck::kNo;
   PlainHttp plain_http = PlainHttp::kRefuse;
   int connections =

@@ -42,35 +42,9 @@ std::unique_ptr<fetch::RangeWriter> make_store_writer(IncomingBlob blob,
 }
 
 base::Result<std::unique_ptr<fetch::RangeWriter>> StoreSink::claim(std::uint64_t max_bytes) {
-  CASTOOL_ASSIGN(auto chunks, claim_wanted(max_bytes));
-  if (!chunks) {
-    CASTOOL_ASSIGN(chunks, blob_.partial->claim(0, max_bytes, {0, size()}));
-  }
+  CASTOOL_ASSIGN(auto chunks, blob_.partial->claim(0, max_bytes, {0, size()}));
   if (!chunks) return std::unique_ptr<fetch::RangeWriter>();
   return make_store_writer(blob_, std::move(chunks));
-}
-
-base::Result<std::unique_ptr<cas::ChunkWriter>> StoreSink::claim_wanted(std::uint64_t max_bytes) {
-  std::vector<base::ByteRange> wanted;
-  {
-    const base::MutexLock lock(mutex_);
-    wanted = wanted_;
-  }
-  for (auto range = wanted.rbegin(); range != wanted.rend(); ++range) {
-    if (blob_.partial->present(*range)) {
-      const base::MutexLock lock(mutex_);
-      std::erase(wanted_, *range);
-      continue;
-    }
-    CASTOOL_ASSIGN(auto chunks, blob_.partial->claim(range->offset, max_bytes, *range));
-    if (chunks) return chunks;
-  }
-  return std::unique_ptr<cas::ChunkWriter>();
-}
-
-void StoreSink::want(const base::ByteRange& range) {
-  const base::MutexLock lock(mutex_);
-  wanted_.push_back(range);
 }
 
 base::Status StoreSink::forget(const base::ByteRange& range) {

@@ -1,15 +1,13 @@
 // The store's partial as the downloader wants to see it.
 //
-// Claims come from the lowest missing chunk upwards, so that the hash front keeps moving, except
-// that what a reader waits for comes first. Each chunk that fills up wakes the hasher and the
-// progress. Everything a writer needs lives as long as it.
+// Claims come from the lowest missing chunk upwards, so that the hash front keeps moving. Each
+// chunk that fills up wakes the hasher and the progress. Everything a writer needs lives as long as
+// it.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <vector>
 
-#include "base/mutex.h"
 #include "cas/partial.h"
 #include "fetch/downloader.h"
 #include "pull/progress.h"
@@ -39,19 +37,11 @@ class StoreSink final : public fetch::BlobSink {
   [[nodiscard]] std::uint64_t present() override { return blob_.partial->bytes_present(); }
   [[nodiscard]] base::Status forget(const base::ByteRange& range) override;
 
-  // Somebody waits for `range`: its missing chunks are the next claims, before earlier wishes. Any
-  // thread.
-  void want(const base::ByteRange& range) CASTOOL_EXCLUDES(mutex_);
-
  private:
-  [[nodiscard]] base::Result<std::unique_ptr<cas::ChunkWriter>> claim_wanted(
-      std::uint64_t max_bytes) CASTOOL_EXCLUDES(mutex_);
   // Looks at the table again, since other processes fill it as well.
   void look();
 
   const IncomingBlob blob_;
-  base::Mutex mutex_;
-  std::vector<base::ByteRange> wanted_ CASTOOL_GUARDED_BY(mutex_);  // the latest one last
 };
 
 }  // namespace castool::pull

@@ -14,7 +14,9 @@
 #include "api/listener.h"
 #include "fusefs/mount.h"
 #include "manifest/source.h"
+#include "pull/fsck.h"
 #include "pull/lazy_blob.h"
+#include "pull/puller.h"
 #include "tools/ovms_arguments.h"
 
 namespace castool::tools {
@@ -45,6 +47,7 @@ struct PullArguments {
   bool lazy = false;
   bool insecure = false;
   OvmsArguments ovms;
+  pull::Asked asked = pull::Asked::kByName;  // kOnDemand: update of what nobody named
 };
 
 // Where the HTTP API is served and to whom.
@@ -60,6 +63,7 @@ struct ListenArguments {
 struct ServeArguments {
   ListenArguments listen;
   bool registry = false;
+  std::optional<std::uint64_t> max_size;
 };
 
 struct MountArguments {
@@ -77,6 +81,7 @@ struct MountArguments {
   std::optional<gid_t> gid;
   bool allow_other = false;
   ListenArguments listen;
+  std::optional<std::uint64_t> max_size;
 };
 
 struct UmountArguments {
@@ -120,10 +125,49 @@ struct OvmsCommandArguments {
 struct DfArguments {};
 struct StatusArguments {};
 
+struct GcArguments {
+  bool dry_run = false;
+  bool partials = false;
+  std::optional<std::uint64_t> max_size;
+};
+
+struct PinArguments {
+  std::vector<std::string> names;
+  bool pinned = true;  // pin, or unpin
+};
+
+struct CpArguments {
+  std::string from, to;
+};
+
+struct FsckArguments {
+  std::vector<std::string> names;
+  bool repair = false;
+  bool quick = false;
+  bool dry_run = false;
+  pull::Subset subset;
+};
+
+struct ImportArguments {
+  std::string path;
+  std::optional<std::string> name;
+};
+
+struct QuotaArguments {
+  std::optional<std::string> ns;
+  std::optional<std::uint64_t> bytes;
+  bool remove = false;  // SIZE was "none"
+};
+
+struct UpdateArguments {
+  std::vector<std::string> names;  // empty: all
+};
+
 using CommandArguments =
     std::variant<PullArguments, MountArguments, ServeArguments, UmountArguments, LsArguments,
                  ShowArguments, RmArguments, DfArguments, StatusArguments, SetArguments,
-                 ExportArguments, OvmsCommandArguments>;
+                 ExportArguments, OvmsCommandArguments, GcArguments, PinArguments, CpArguments,
+                 UpdateArguments, FsckArguments, ImportArguments, QuotaArguments>;
 
 struct Invocation {
   GlobalArguments global;

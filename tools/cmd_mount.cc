@@ -13,6 +13,7 @@
 
 #include "fetch/curl_transport.h"
 #include "fusefs/mount.h"
+#include "pull/size_keeper.h"
 #include "pull/waiting.h"
 #include "tools/api_service.h"
 #include "tools/commands.h"
@@ -117,6 +118,8 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   }
   std::optional<FillAll> all;
   if (arguments.fill == pull::Fill::kAll) all.emplace(*store, refs, blobs, context.log);
+  std::optional<pull::SizeKeeper> keeper;
+  if (arguments.max_size) keeper.emplace(*store, *arguments.max_size, context.log);
   if (daemon != nullptr) {
     context.log.switch_to_syslog();
     CASTOOL_RETURN_IF_ERROR(daemon->ready());

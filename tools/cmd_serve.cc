@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "pull/size_keeper.h"
 #include "tools/api_service.h"
 #include "tools/commands.h"
 #include "tools/credentials.h"
@@ -41,6 +42,8 @@ Status serve(const ServeArguments& arguments, CommandContext& context) {
       const auto service,
       ApiService::start(arguments.listen, arguments.registry ? ForOthers::kYes : ForOthers::kNo,
                         context, *store, refs, origins));
+  std::optional<pull::SizeKeeper> keeper;
+  if (arguments.max_size) keeper.emplace(*store, *arguments.max_size, context.log);
   if (!context.settings.quiet) {
     context.out.line("serving on " + service->where());
     CASTOOL_RETURN_IF_ERROR(context.out.flush());

@@ -12,6 +12,7 @@
 #include "tools/listen_options.h"
 #include "tools/mount_options.h"
 #include "tools/quantity.h"
+#include "tools/store_command_line.h"
 #include "tools/version.h"
 
 namespace castool::tools {
@@ -48,6 +49,7 @@ struct Raw {
   std::string export_layout = "plain";
   std::string link = "copy";
   OvmsCommandArguments ovms;
+  RawStoreArguments store;
 };
 
 CLI::App& add_command(CLI::App& app, const std::string& name) {
@@ -137,6 +139,7 @@ void add_mount(CLI::App& app, Raw& raw) {
       .add_option("--upper", raw.mount.upper,
                   "Keep here what is written over a graph.pbtxt (in memory, until unmounted)")
       ->option_text("DIR");
+  add_max_size(command, raw.store.mount_max_size);
   command.add_option("-o", raw.mount_options, "Mount options")
       ->option_text("OPTS")
       ->allow_extra_args(false);
@@ -149,6 +152,7 @@ void add_serve(CLI::App& app, Raw& raw) {
   add_listen_options(command, raw.serve_listen);
   command.add_flag("--registry", raw.serve_registry,
                    "Be an Ollama registry and a Hub for others, with what is here");
+  add_max_size(command, raw.store.serve_max_size);
 }
 
 void add_others(CLI::App& app, Raw& raw) {
@@ -163,6 +167,8 @@ void add_others(CLI::App& app, Raw& raw) {
   show.add_option("NAME", raw.show.names, "As ls prints it")->required()->option_text(" ");
   CLI::App& rm = add_command(app, "rm");
   rm.add_option("NAME", raw.rm.names, "As ls prints it")->required()->option_text(" ");
+  add_store_commands([&app](const std::string& name) { return &add_command(app, name); },
+                     raw.store);
   add_command(app, "df");
   add_command(app, "status");
 }
@@ -290,6 +296,7 @@ Status finish_mount(Raw& raw) {
   raw.mount.listed =
       raw.list_on_demand ? fusefs::OnDemandListed::kYes : fusefs::OnDemandListed::kNo;
   CASTOOL_ASSIGN(raw.mount.listen, finish_listen(raw.mount_listen));
+  CASTOOL_RETURN_IF_ERROR(finish_max_size(raw.store.mount_max_size, raw.mount.max_size));
   for (const std::string& words : raw.mount_options) {
     CASTOOL_RETURN_IF_ERROR(apply_mount_options(words, raw.mount));
   }
@@ -303,6 +310,7 @@ Result<ServeArguments> finish_serve(Raw& raw) {
   }
   ServeArguments serve;
   serve.registry = raw.serve_registry;
+  CASTOOL_RETURN_IF_ERROR(finish_max_size(raw.store.serve_max_size, serve.max_size));
   CASTOOL_ASSIGN(serve.listen, finish_listen(raw.serve_listen));
   return serve;
 }
@@ -340,6 +348,8 @@ Result<CommandArguments> finish_command(const std::string& name, Raw& raw) {
   if (name == "ls") return CommandArguments(raw.ls);
   if (name == "show") return CommandArguments(std::move(raw.show));
   if (name == "rm") return CommandArguments(std::move(raw.rm));
+  CASTOOL_ASSIGN(auto of_store, finish_store_command(name, raw.store));
+  if (of_store) return *std::move(of_store);
   if (name == "df") return CommandArguments(DfArguments{});
   if (name == "set") return CommandArguments(std::move(raw.set));
   if (name == "export") return CommandArguments(finish_export(raw));

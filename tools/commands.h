@@ -22,5 +22,12 @@ namespace castool::tools {
 
 // What `pull` does when OVMS's options ask for something else.
 [[nodiscard]] base::Status act_as_ovms(const OvmsRequest& request, CommandContext& context);
+[[nodiscard]] int run_gc(const GcArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_pin(const PinArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_cp(const CpArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_update(const UpdateArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_fsck(const FsckArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_import(const ImportArguments& arguments, CommandContext& context);
+[[nodiscard]] int run_quota(const QuotaArguments& arguments, CommandContext& context);
 
 }  // namespace castool::tools

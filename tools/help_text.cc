@@ -6,7 +6,7 @@
 namespace castool::tools {
 namespace {
 
-constexpr std::array<CommandHelp, 14> kCommands = {{
+constexpr std::array<CommandHelp, 22> kCommands = {{
     {"pull", "Fetch models completely, verify them and give them a name",
      R"(SOURCE is one of
   org/name[@rev], hf://org/name[@rev]      a repository of the Hugging Face Hub
@@ -96,6 +96,71 @@ Examples:
 Examples:
   castool rm llama3.2:3b
   castool rm acme/one acme/two)"},
+    {"update", "Pull again what the models came from",
+     R"(Without names: all models of the namespace. Each is asked for at its origin under the
+revision that it was pulled by; only what changed is fetched. What readers complete
+(pull --lazy) stays so.
+
+Examples:
+  castool update
+  castool update OpenVINO/Qwen3-8B-int4-ov)"},
+    {"cp", "Give a model a second name",
+     R"(Nothing is copied: both names have the same files, until one of them is pulled again.
+
+Examples:
+  castool cp llama3.2:3b chat:stable)"},
+    {"pin", "Keep models from being evicted",
+     R"(gc --max-size never removes a pinned model. castool rm does.
+
+Examples:
+  castool pin OpenVINO/Qwen3-8B-int4-ov)"},
+    {"unpin", "Allow models to be evicted again",
+     R"(Examples:
+  castool unpin OpenVINO/Qwen3-8B-int4-ov)"},
+    {"gc", "Delete what no model needs",
+     R"(A file goes when no model of any namespace has it, no running pull needs it and nobody
+has it open. Unfinished pulls are kept for 7 days after their last write, or as long as
+a model is completed from them; --partials deletes the former at once.
+
+With --max-size models are removed, too, until the rest fits: those that were not used
+for the longest time first, and none that is pinned or being read.
+
+Examples:
+  castool gc --dry-run
+  castool gc --max-size 500G
+  castool gc --partials)"},
+    {"import", "Bring models that are on this machine already into the store",
+     R"(PATH is a directory (everything in it becomes one model), a GGUF file, an OVMS repository
+with config.json, a directory of Ollama (~/.ollama/models) or a Hub cache
+(~/.cache/huggingface/hub); the last three bring their own names. Nothing is fetched and
+PATH is not changed. Files become references where the file system can, copies elsewhere.
+Where a tree says what a file hashes to, that is checked.
+
+Examples:
+  castool import ~/.ollama/models
+  castool import ./my-model acme/my-model
+  castool import model-Q4_K_M.gguf)"},
+    {"quota", "Show or set how much a namespace may hold",
+     R"(A file that several namespaces have counts for each of them. A pull or import that
+would bring a namespace above its quota is refused (73); what readers complete (--lazy)
+counts as it arrives and is not refused. SIZE none takes the limit away.
+
+Examples:
+  castool quota
+  castool quota team-a 200G
+  castool quota team-a none)"},
+    {"fsck", "Read the store again and compare it with its digests",
+     R"(Every file is held against its sha256 (with --quick against its checksums), every model
+against what it needs. What is wrong goes to the store's quarantine, from where nothing
+is read; the next pull, or a mount's reader, fetches it again. With --repair that is
+done at once, and only chunks that are bad are fetched. The exit status is 65 when
+damage remains.
+
+Examples:
+  castool fsck
+  castool fsck --repair acme/model
+  castool fsck --subset 1/7           a seventh; 2/7 tomorrow
+  castool fsck --quick --dry-run)"},
     {"df", "Tell how much space the store takes and saves",
      R"(logical  what all models of all namespaces add up to
 stored   what their blobs take, each stored once

@@ -132,6 +132,43 @@ std::string removal_object(std::uint64_t refs, std::uint64_t blobs, std::uint64_
   return dump(json);
 }
 
+std::string garbage_object(std::string_view kind, std::string_view name, std::uint64_t bytes,
+                           std::string_view why) {
+  Json json;
+  json["would_remove"] = kind;
+  json["name"] = name;
+  json["bytes"] = bytes;
+  json["why"] = why;
+  return dump(json);
+}
+
+std::string check_object(const pull::FsckReport& report) {
+  Json json;
+  json["checked"] = report.checked;
+  json["bytes"] = report.bytes;
+  json["damaged"] = Json::array();
+  for (const pull::Damage& damage : report.damaged) {
+    Json one;
+    one["digest"] = damage.digest ? Json(damage.digest->text()) : Json(nullptr);
+    one["chunks"] = Json::array();
+    for (const auto& range : damage.bad) one["chunks"].push_back({range.offset, range.length});
+    one["repaired"] = damage.repaired;
+    one["name"] = damage.name;
+    one["problem"] = word(damage.trouble);
+    json["damaged"].push_back(std::move(one));
+  }
+  return dump(json);
+}
+
+std::string quota_object(const std::string& ns, std::uint64_t used,
+                         const std::optional<std::uint64_t>& quota) {
+  Json json;
+  json["namespace"] = ns;
+  json["used_bytes"] = used;
+  json["quota_bytes"] = quota ? Json(*quota) : Json(nullptr);
+  return dump(json);
+}
+
 std::string transfer_object(const TransferReport& report) {
   Json json;
   json["digest"] = report.digest.text();

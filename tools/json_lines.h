@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "manifest/ref_record.h"
+#include "pull/fsck.h"
 #include "pull/puller.h"
 #include "tools/reports.h"
 
@@ -46,6 +47,14 @@ namespace castool::tools {
 // {"removed_refs","removed_blobs","freed_bytes"}
 [[nodiscard]] std::string removal_object(std::uint64_t refs, std::uint64_t blobs,
                                          std::uint64_t bytes);
+// What a dry run of gc tells of one thing: {"would_remove","name","bytes","why"}.
+[[nodiscard]] std::string garbage_object(std::string_view kind, std::string_view name,
+                                         std::uint64_t bytes, std::string_view why);
+// {"checked","bytes","damaged":[{"digest","chunks":[[offset,length],…],"repaired","name","problem"}]}
+[[nodiscard]] std::string check_object(const pull::FsckReport& report);
+// {"namespace","used_bytes","quota_bytes"}; no quota is null.
+[[nodiscard]] std::string quota_object(const std::string& ns, std::uint64_t used,
+                                       const std::optional<std::uint64_t>& quota);
 // {"digest","done","total","bytes_per_second","eta_seconds","pids"}; no ETA is null.
 [[nodiscard]] std::string transfer_object(const TransferReport& report);
 

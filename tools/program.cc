@@ -32,6 +32,13 @@ struct Dispatch {
   int operator()(const SetArguments& a) const { return run_set(a, context); }
   int operator()(const ExportArguments& a) const { return run_export(a, context); }
   int operator()(const OvmsCommandArguments& a) const { return run_ovms(a, context); }
+  int operator()(const GcArguments& a) const { return run_gc(a, context); }
+  int operator()(const PinArguments& a) const { return run_pin(a, context); }
+  int operator()(const CpArguments& a) const { return run_cp(a, context); }
+  int operator()(const UpdateArguments& a) const { return run_update(a, context); }
+  int operator()(const FsckArguments& a) const { return run_fsck(a, context); }
+  int operator()(const ImportArguments& a) const { return run_import(a, context); }
+  int operator()(const QuotaArguments& a) const { return run_quota(a, context); }
 };
 
 // For errors found before the arguments are understood.

@@ -77,6 +77,7 @@ Result<pull::PullRequest> pull_request(const std::string& source, const PullArgu
   request.mode = arguments.dry_run ? pull::Mode::kDryRun : pull::Mode::kFetch;
   request.extent = arguments.lazy ? pull::Extent::kLazy : pull::Extent::kWhole;
   request.recheck = arguments.force ? pull::Recheck::kYes : pull::Recheck::kNo;
+  request.asked = arguments.asked;
   request.connections = arguments.connections;
   request.plain_http = arguments.insecure ? pull::PlainHttp::kAllow : pull::PlainHttp::kRefuse;
   return request;

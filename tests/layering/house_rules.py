@@ -48,9 +48,8 @@ BANNED = [
      r"tools/scratch_directory\.cc|tests/.*", "use base::FileOps, so that tests can make it fail"),
     (r"(?<![\w>])::close\s*\(", r"base/unique_fd\.h|tests/.*", "use base::UniqueFd"),
     (r"(?<![\w>.:])(std::|::)?(system|popen)\s*\(", r"", "spawn with an argument list, no shell"),
-    # cas waits, with a deadline, for other processes' locks, of which no event tells.
     (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<!\w)::sleep\s*\(|(?<![\w>.:])sleep\s*\(\s*\d",
-     r"cas/(open_partial|partial_publish|ref_lock)\.cc",
+     r"",
      "wait for the event itself, with a deadline or a stop token"),
     (r"thread\w*\.detach\s*\(", r"", "own the thread: std::jthread"),
     # libcurl reads the proxy variables itself; its transport has to know whether there are any.

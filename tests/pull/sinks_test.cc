@@ -57,31 +57,6 @@ TEST_F(Sinks, StoreGivesTheLowestMissingChunksFirst) {
   EXPECT_EQ(store.claim(kMiB).value()->next_offset(), 0u);
 }
 
-TEST_F(Sinks, StoreGivesWhatIsWaitedForFirst) {
-  StoreSink store = sink();
-  store.want({2 * kMiB + 5, 10});
-  store.want({3 * kMiB, 1});
-  const auto last = store.claim(8 * kMiB).value();
-  EXPECT_EQ(last->next_offset(), 3 * kMiB);
-  EXPECT_EQ(last->end_offset(), bytes_.size());
-  {
-    // No more than what is waited for: the rest is not in a hurry.
-    const auto third = store.claim(8 * kMiB).value();
-    EXPECT_EQ(third->next_offset(), 2 * kMiB);
-    EXPECT_EQ(third->end_offset(), 3 * kMiB);
-    EXPECT_EQ(store.claim(kMiB).value()->next_offset(), 0u);
-  }
-  // Given back unfilled, it is still waited for; once it is there, the front goes on.
-  {
-    const auto third = store.claim(8 * kMiB).value();
-    EXPECT_EQ(third->next_offset(), 2 * kMiB);
-    feed(*third, kMiB);
-  }
-  const auto front = store.claim(8 * kMiB).value();
-  EXPECT_EQ(front->next_offset(), 0u);
-  EXPECT_EQ(front->end_offset(), 2 * kMiB);
-}
-
 TEST_F(Sinks, StoreForgetsWhatItIsTold) {
   fill();
   StoreSink store = sink();

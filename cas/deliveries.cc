@@ -1,0 +1,35 @@
+#include "cas/deliveries.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "cas/layout.h"
+
+namespace castool::cas {
+namespace {
+
+std::string delivery_dir(const std::string& origin) {
+  return std::string(kDeliveriesDir) + "/" + origin_key(origin);
+}
+
+}  // namespace
+
+base::Status note_delivery(Store& store, const std::string& origin, const base::Digest& digest) {
+  if (was_delivered(store, origin, digest)) return base::ok();
+  const std::string dir = delivery_dir(origin);
+  CASTOOL_RETURN_IF_ERROR(store.files().make_dir(store.dir(), kDeliveriesDir, kDirectoryMode));
+  CASTOOL_RETURN_IF_ERROR(store.files().make_dir(store.dir(), dir, kDirectoryMode));
+  base::Status noted = store.files().symlink("delivered", store.dir(), dir + "/" + digest.hex());
+  if (!noted && noted.error().sys_errno == EEXIST) return base::ok();
+  return noted;
+}
+
+bool was_delivered(const Store& store, const std::string& origin, const base::Digest& digest) {
+  struct stat info = {};
+  const std::string path = delivery_dir(origin) + "/" + digest.hex();
+  return ::fstatat(store.dir(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+}  // namespace castool::cas

@@ -1,0 +1,101 @@
+#include "pull/quota.h"
+
+#include <fmt/format.h>
+
+#include "cas/partial.h"
+#include "cas/quota_store.h"
+#include "cas/ref_store.h"
+#include "manifest/ref_record.h"
+#include "pull/model_blobs.h"
+
+namespace castool::pull {
+namespace {
+
+using base::Digest;
+using base::Result;
+using base::Status;
+
+Status charge(const cas::Store& store, const Digest& digest, const std::string& origin,
+              Charges& charges) {
+  if (charges.contains(digest)) return base::ok();
+  CASTOOL_ASSIGN(const auto stored, store.size_of(digest));
+  if (stored) {
+    charges[digest] = *stored;
+    return base::ok();
+  }
+  CASTOOL_ASSIGN(const auto partial, cas::find_partial(store, digest, origin));
+  if (partial) charges[digest] = partial->present;
+  return base::ok();
+}
+
+Status charge_model(const cas::Store& store, manifest::ModelKind kind, const Digest& manifest,
+                    const std::string& origin, Charges& charges) {
+  CASTOOL_RETURN_IF_ERROR(charge(store, manifest, origin, charges));
+  const auto blobs = model_blobs(store, kind, manifest);
+  if (!blobs) return base::ok();
+  for (const ModelBlob& blob : *blobs) {
+    CASTOOL_RETURN_IF_ERROR(charge(store, blob.digest, origin, charges));
+  }
+  return base::ok();
+}
+
+}  // namespace
+
+Result<Charges> charges_of(const cas::Store& store, const std::string& ns,
+                           const std::string& except) {
+  Charges charges;
+  CASTOOL_ASSIGN(const auto all, cas::RefStore::list(store, ns));
+  for (const auto& [name, bytes] : all) {
+    const auto record = manifest::parse_ref_record(bytes);
+    if (!record || name == except) continue;
+    CASTOOL_RETURN_IF_ERROR(
+        charge_model(store, record->kind, record->manifest, record->origin, charges));
+    for (const auto& attachment : record->attachments) {
+      CASTOOL_RETURN_IF_ERROR(charge_model(store, manifest::ModelKind::kHub, attachment.manifest,
+                                           attachment.origin, charges));
+    }
+  }
+  return charges;
+}
+
+std::uint64_t total(const Charges& charges) {
+  std::uint64_t sum = 0;
+  for (const auto& [digest, bytes] : charges) sum += bytes;
+  return sum;
+}
+
+Status check_quota(const Charges& held, const Charges& more, std::uint64_t unnamed_bytes,
+                   std::uint64_t limit, const std::string& ns) {
+  const std::uint64_t before = total(held);
+  std::uint64_t after = before + unnamed_bytes;
+  for (const auto& [digest, bytes] : more) {
+    const auto known = held.find(digest);
+    const std::uint64_t had = known == held.end() ? 0 : known->second;
+    after += bytes > had ? bytes - had : 0;
+  }
+  if (after <= limit) return base::ok();
+  return base::make_error(base::Code::kQuota,
+                          fmt::format("namespace {} may hold {} bytes, holds {} and would hold {}",
+                                      ns, limit, before, after),
+                          "remove models, or raise it with castool quota");
+}
+
+Status check_quota_for(const cas::Store& store, const std::string& ns, const std::string& name,
+                       const PullPlan& plan) {
+  CASTOOL_ASSIGN(const auto limit, cas::read_quota(store, ns));
+  if (!limit) return base::ok();
+  Charges more;
+  std::uint64_t unnamed = 0;
+  for (const auto& blob : plan.blobs) {
+    if (blob.route == Route::kLater) continue;
+    if (blob.digest) {
+      more[*blob.digest] = blob.size;
+    } else {
+      unnamed += blob.size;
+    }
+  }
+  CASTOOL_ASSIGN(const auto held, charges_of(store, ns, name));
+  return check_quota(held, more, unnamed, *limit, ns);
+}
+
+}  // namespace castool::pull
