@@ -189,23 +189,25 @@ void OpenFiles::release(NodeId id) {
   if (last.native) parts_.native->release(last.stored->digest());
 }
 
-OpenFiles::Content OpenFiles::content_of(NodeId id) const {
+std::optional<OpenFiles::Content> OpenFiles::content_of(NodeId id) const {
   const base::MutexLock lock(mutex_);
   const auto found = files_.find(id);
-  return found == files_.end() ? Content() : found->second.content;
+  if (found == files_.end()) return std::nullopt;
+  return found->second.content;
 }
 
 bool OpenFiles::give_up(NodeId id) {
-  const Content content = content_of(id);
-  if (!content.filling) return false;
-  poison(*content.filling, base::make_error(base::Code::kIo, "somebody tried to write to it"));
+  const auto content = content_of(id);
+  if (!content || !content->filling) return false;
+  poison(*content->filling, base::make_error(base::Code::kIo, "somebody tried to write to it"));
   return true;
 }
 
 Answer<std::variant<Slice, Later>> OpenFiles::read(NodeId id, std::uint64_t offset,
                                                    std::size_t size) {
-  Content content = content_of(id);
-  if (!content.filling && !content.stored) return Errno{EBADF};
+  auto open = content_of(id);
+  if (!open) return Errno{EBADF};
+  Content& content = *open;
   if (content.filling) {
     if (content.filling->poisoned()) return Errno{EIO};
     const base::ByteRange range = content.filling->clip(offset, size);

@@ -133,7 +133,7 @@ class OpenFiles {
                                                    std::uint64_t offset, std::size_t size);
   void settled(FillingFile& file, const base::Status& status);
   void poison(FillingFile& file, const base::Error& why);
-  [[nodiscard]] Content content_of(NodeId id) const;
+  [[nodiscard]] std::optional<Content> content_of(NodeId id) const;
   Answer<Slice> end_read(FillingFile& file, const base::ByteRange& range, PendingReads::How how,
                          const base::Status& status);
 
