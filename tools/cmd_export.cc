@@ -36,6 +36,9 @@ Status add_file(StagedTree& staged, const TreeFile& file, cas::Store& store, Exp
   if (const auto* text = std::get_if<std::string>(&file.content)) {
     return staged.add_text(file.path, *text);
   }
+  if (const auto* link = std::get_if<TreeLink>(&file.content)) {
+    return staged.add_link(file.path, link->target);
+  }
   const auto& digest = std::get<base::Digest>(file.content);
   if (as == ExportAs::kCopies) return staged.add_blob(file.path, store, digest, stop);
   CASTOOL_ASSIGN(const auto stored, store.size_of(digest));

@@ -183,8 +183,8 @@ void add_models(CLI::App& app, Raw& raw) {
       ->required()
       ->option_text(" ");
   exported.add_option("--layout", raw.export_layout, "As whom it is for reads it (plain)")
-      ->option_text("plain|ovms|ollama")
-      ->check(CLI::IsMember({"plain", "ovms", "ollama"}));
+      ->option_text("plain|ovms|ollama|hf")
+      ->check(CLI::IsMember({"plain", "ovms", "ollama", "hf"}));
   exported.add_option("--link", raw.link, "Links into the store in place of copies; pins NAME")
       ->option_text("symlink")
       ->check(CLI::IsMember({"symlink"}));
@@ -316,8 +316,7 @@ Result<ServeArguments> finish_serve(Raw& raw) {
 }
 
 ExportArguments finish_export(Raw& raw) {
-  if (raw.export_layout == "ovms") raw.exported.layout = fusefs::Layout::kOvms;
-  if (raw.export_layout == "ollama") raw.exported.layout = fusefs::Layout::kOllama;
+  raw.exported.layout = fusefs::layout_of(raw.export_layout);
   if (raw.link == "symlink") raw.exported.as = ExportAs::kLinks;
   return std::move(raw.exported);
 }

@@ -181,7 +181,7 @@ Examples:
   castool set llama3.2:3b --tool_parser llama3 --model_name chat
   castool set acme/model --target_device '')"},
     {"export", "Write a model out as plain files",
-     R"(Layout plain is the model's own files; ovms and ollama are what a mount of that layout
+     R"(Layout plain is the model's own files; ovms, ollama and hf are what a mount of that layout
 would show, with this model alone. The directory appears whole or not at all. Blocks
 are shared with the store where the file system can do that.
 

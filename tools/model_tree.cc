@@ -20,15 +20,24 @@ using base::make_error;
 using base::Result;
 using base::Status;
 
+using Content = std::variant<base::Digest, std::string, TreeLink>;
+
+Content as_written(const fusefs::BlobContent& blob) { return blob.digest; }
+Content as_written(const fusefs::TextContent& text) { return *text.text; }
+Content as_written(const fusefs::RewritableText& text) { return *text.text; }
+Content as_written(const fusefs::LinkContent& link) { return TreeLink{*link.target}; }
+
+// A file that is not there until somebody writes it.
+bool is_to_be_written(const fusefs::FileContent& content) {
+  const auto* text = std::get_if<fusefs::RewritableText>(&content);
+  return text != nullptr && text->text == nullptr;
+}
+
 Status gather(const fusefs::Node& node, const std::string& path, std::vector<TreeFile>& files) {
   if (!node.is_directory()) {
-    TreeFile& file = files.emplace_back();
-    file.path = path;
-    if (const auto* text = std::get_if<fusefs::TextContent>(&node.content())) {
-      file.content = *text->text;
-    } else {
-      file.content = fusefs::digest_of(node.content());
-    }
+    if (is_to_be_written(node.content())) return base::ok();
+    files.push_back({path, std::visit([](const auto& content) { return as_written(content); },
+                                      node.content())});
     return base::ok();
   }
   CASTOOL_ASSIGN(const fusefs::Children* children, node.children());

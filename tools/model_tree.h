@@ -13,9 +13,14 @@
 
 namespace castool::tools {
 
+// A symbolic link.
+struct TreeLink {
+  std::string target;
+};
+
 struct TreeFile {
-  std::string path;                                 // relative
-  std::variant<base::Digest, std::string> content;  // a blob, or the text itself
+  std::string path;                                           // relative
+  std::variant<base::Digest, std::string, TreeLink> content;  // a blob, or the text itself
 };
 
 // The model's own files: of a repository as they are there; of an Ollama model each layer under the

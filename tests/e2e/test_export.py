@@ -48,6 +48,14 @@ def test_layouts_are_what_a_mount_shows(hub, castool, pulled, tmp_path):
     assert manifest.read_bytes() == pulled["manifest"]
 
 
+def test_a_cache_of_the_hub(hub, castool, pulled, tmp_path):
+    castool.run("export", "--layout", "hf", "acme/chat", tmp_path / "hf")
+    model = tmp_path / "hf/models--acme--chat"
+    commit = (model / "refs/main").read_text()
+    checks.assert_same_tree(model / "snapshots" / commit, pulled["chat"], hub)
+    assert os.readlink(model / "snapshots" / commit / "openvino_model.bin").startswith("../../blobs/")
+
+
 def test_links_pin_what_they_lead_to(hub, castool, pulled, tmp_path):
     castool.run("export", "--link", "symlink", "acme/chat", tmp_path / "links")
     checks.assert_same_tree(tmp_path / "links", pulled["chat"], hub)
