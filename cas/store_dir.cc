@@ -95,14 +95,15 @@ base::Status check_safe(int dir, const std::string& root) {
   return base::ok();
 }
 
-// A directory with other things in it is more likely a slip of the user than a place for a store.
+// A directory with other things in it is more likely a slip of the user than a place for a store. A
+// format file came since nobody found one: another process has made the store meanwhile.
 base::Status check_only_ours(int dir, const std::string& root) {
   CASTOOL_ASSIGN(const auto names, list_dir(dir, "."));
   for (const std::string& name : names) {
     const bool known = std::ranges::any_of(kDirectories, [&](std::string_view directory) {
       return directory.substr(0, directory.find('/')) == name;
     });
-    if (!known && name != "lost+found") {
+    if (!known && name != kFormatFile && name != "lost+found") {
       return refused(root, "is neither empty nor a store (it holds \"" + name + "\")",
                      "name another directory with --store DIR");
     }
