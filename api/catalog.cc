@@ -115,7 +115,7 @@ Result<std::string> Catalog::show(std::string_view name) {
 Status Catalog::remove(std::string_view name) {
   CASTOOL_ASSIGN(const auto names, ref_names(name));
   for (const std::string& ref : names) {
-    const Status removed = refs_.remove(ref);
+    Status removed = refs_.remove(ref);
     if (removed || removed.error().code != Code::kNotFound) return removed;
   }
   return not_found(name);

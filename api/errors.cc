@@ -39,7 +39,7 @@ std::string error_text(const base::Error& error, std::string_view store) {
 }
 
 std::string pull_error_text(const base::Error& error, Stage stage, std::string_view store) {
-  const std::string text = error_text(error, store);
+  std::string text = error_text(error, store);
   if (!fixed_sentence(error.code).empty() || error.code == Code::kUsage) return text;
   if (error.code == Code::kDigestMismatch) {
     return with_prefix("digest mismatch, file must be downloaded again: ", text);

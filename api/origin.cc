@@ -14,8 +14,6 @@
 namespace castool::api {
 namespace {
 
-using manifest::RefRecord;
-
 constexpr std::string_view kManifestType = "application/vnd.docker.distribution.manifest.v2+json";
 constexpr std::string_view kBytes = "application/octet-stream";
 

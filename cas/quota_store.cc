@@ -68,7 +68,7 @@ base::Status write_quota(Store& store, const std::string& ns, std::optional<std:
   if (bytes) {
     CASTOOL_RETURN_IF_ERROR(replace(store, quota_path(ns), std::to_string(*bytes) + "\n"));
   } else {
-    const base::Status gone = store.files().unlink(store.dir(), quota_path(ns));
+    base::Status gone = store.files().unlink(store.dir(), quota_path(ns));
     if (!gone && gone.error().sys_errno != ENOENT) return gone;
   }
   CASTOOL_RETURN_IF_ERROR(store.files().sync_dir(store.dir(), kQuotasDir));

@@ -199,7 +199,7 @@ class FuseMount final : public Mount, private MountGiver {
     if (!session) return base::failure(std::move(session));
     fs_->take_over(std::move(state));
     native_->probe();
-    if (const Status taken = predecessor.take(); !taken) {
+    if (Status taken = predecessor.take(); !taken) {
       native_->leave_to_another();
       return taken;
     }

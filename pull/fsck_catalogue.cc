@@ -12,7 +12,6 @@ namespace {
 
 using base::Result;
 using base::Status;
-using manifest::RefRecord;
 
 class Reader {
  public:

@@ -46,7 +46,7 @@ Result<GcRef> root_of(const cas::Store& store, const std::string& ns, const std:
         add_digests(store, manifest::ModelKind::kHub, attachment.manifest, known, ref.digests));
   }
   std::ranges::sort(ref.digests);
-  ref.digests.erase(std::ranges::unique(ref.digests).begin(), ref.digests.end());
+  ref.digests.erase(std::unique(ref.digests.begin(), ref.digests.end()), ref.digests.end());
   return ref;
 }
 

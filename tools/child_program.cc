@@ -70,6 +70,7 @@ class SpawnPlan {
  private:
   static std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> list;
+    list.reserve(texts.size() + 1);
     for (std::string& text : texts) list.push_back(text.data());
     list.push_back(nullptr);
     return list;
@@ -106,7 +107,7 @@ std::string find_program(const std::string& name, const Variables& variables) {
   const std::string path = variable(variables, "PATH");
   for (std::size_t from = 0; from <= path.size();) {
     const std::size_t end = std::min(path.find(':', from), path.size());
-    const std::string candidate = path.substr(from, end - from) + "/" + name;
+    std::string candidate = path.substr(from, end - from) + "/" + name;
     if (end > from && ::access(candidate.c_str(), X_OK) == 0) return candidate;
     from = end + 1;
   }

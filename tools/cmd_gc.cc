@@ -10,7 +10,6 @@
 namespace castool::tools {
 namespace {
 
-using base::Result;
 using base::Status;
 
 std::string_view kind_word(pull::GcItem::Kind kind) {

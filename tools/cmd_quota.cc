@@ -27,7 +27,7 @@ Status show(const QuotaArguments& arguments, CommandContext& context) {
   for (const auto& [ns, bytes] : quotas) namespaces.push_back(ns);
   if (arguments.ns) namespaces = {*arguments.ns};
   std::ranges::sort(namespaces);
-  namespaces.erase(std::ranges::unique(namespaces).begin(), namespaces.end());
+  namespaces.erase(std::unique(namespaces.begin(), namespaces.end()), namespaces.end());
   Table table({{"NAMESPACE"}, {"USED", Align::kRight}, {"QUOTA", Align::kRight}});
   for (const std::string& ns : namespaces) {
     CASTOOL_ASSIGN(const auto quota, cas::read_quota(*store, ns));

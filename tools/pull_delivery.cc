@@ -132,10 +132,9 @@ Status deliver(const Repository& repository, const OvmsRequest& request, cas::St
                                                 existing_of(request), context.files));
   for (const TreeFile& file : files) {
     const auto* text = std::get_if<std::string>(&file.content);
-    const Status added =
-        text != nullptr
-            ? staged.add_text(file.path, *text)
-            : staged.add_blob(file.path, store, std::get<base::Digest>(file.content), stop);
+    Status added = text != nullptr ? staged.add_text(file.path, *text)
+                                   : staged.add_blob(file.path, store,
+                                                     std::get<base::Digest>(file.content), stop);
     if (!added) return added;
   }
   return staged.commit();

@@ -198,7 +198,7 @@ Status StagedTree::commit() {
   const bool replaced = state.existing == Existing::kReplace && is_real_directory(state.target);
   if (replaced) CASTOOL_RETURN_IF_ERROR(move(state.target, old));
   // rename(2) takes the place of an empty directory and of no other.
-  if (const Status moved = move(state.staging, state.target); !moved) {
+  if (Status moved = move(state.staging, state.target); !moved) {
     if (replaced) static_cast<void>(move(old, state.target));
     return moved;
   }
