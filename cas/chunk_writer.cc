@@ -32,7 +32,9 @@ base::Status PartialWriter::append(std::span<const std::byte> bytes) {
 }
 
 // A chunk that somebody waits for is not kept until a long transfer comes to it. The one after the
-// present one stays: it comes sooner than anybody else could begin.
+// present one stays: it comes sooner than anybody else could begin. So does what a reader waits for
+// who waits for everything before it, too: he follows this transfer, and has to be given that
+// first.
 void PartialWriter::give_back_wanted() {
   constexpr auto kLook = std::chrono::milliseconds(50);
   const ChunkRun run = hold_.run();
@@ -40,12 +42,23 @@ void PartialWriter::give_back_wanted() {
   const auto now = partial_.clock().now();
   const bool look = now - looked_at_ >= kLook;
   if (look) looked_at_ = now;
-  const ChunkRun later{run.first + 2, run.count - 2};
-  const auto wanted =
-      partial_.wanted_in(later, look ? PartialFile::Asked::kEverybody : PartialFile::Asked::kOurs);
-  if (!wanted) return;
-  hold_.keep({run.first, *wanted - run.first});
-  end_ = *wanted * kChunkSize;
+  const auto whom = look ? PartialFile::Asked::kEverybody : PartialFile::Asked::kOurs;
+  const auto wanted_by_anybody = [&](std::uint64_t chunk) {
+    return partial_.wanted_in({chunk, 1}, PartialFile::Asked::kEverybody).has_value();
+  };
+  std::uint64_t followed = run.first;  // everything before it is waited for
+  ChunkRun later{run.first + 2, run.count - 2};
+  while (later.count != 0) {
+    const auto wanted = partial_.wanted_in(later, whom);
+    if (!wanted) return;
+    while (followed < *wanted && wanted_by_anybody(followed)) ++followed;
+    if (followed < *wanted) {
+      hold_.keep({run.first, *wanted - run.first});
+      end_ = *wanted * kChunkSize;
+      return;
+    }
+    later = {*wanted + 1, run.end() - *wanted - 1};
+  }
 }
 
 base::Status PartialWriter::take(std::span<const std::byte> bytes) {

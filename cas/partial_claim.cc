@@ -162,12 +162,15 @@ void PartialFile::unwant(const base::ByteRange& range) {
 }
 
 std::optional<std::uint64_t> PartialFile::wanted_in(const ChunkRun& run, Asked whom) const {
+  std::optional<std::uint64_t> first;
   {
     const base::MutexLock lock(mutex_);
-    const auto first = wanted_.lower_bound(run.first);
-    if (first != wanted_.end() && *first < run.end()) return *first;
+    const auto ours = wanted_.lower_bound(run.first);
+    if (ours != wanted_.end() && *ours < run.end()) first = *ours;
   }
-  return whom == Asked::kEverybody ? table_.wanted_by_others(run) : std::nullopt;
+  if (whom == Asked::kOurs || first == run.first) return first;
+  const auto theirs = table_.wanted_by_others(run);
+  return first && theirs ? std::min(*first, *theirs) : (first ? first : theirs);
 }
 
 base::Result<std::optional<ChunkHold>> PartialFile::hold_chunk(std::uint64_t chunk) {

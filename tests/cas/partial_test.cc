@@ -98,6 +98,23 @@ TEST_F(PartialTest, TheNextChunkIsKeptAlthoughSomebodyWaitsForIt) {
   EXPECT_FALSE(partial->present({4 * kChunkSize, 1}));
 }
 
+TEST_F(PartialTest, AReaderWhoFollowsATransferDoesNotCutItOff) {
+  auto store = open();
+  auto partial = open_partial(*store);
+  auto other = open_partial(*store);  // as in another process
+  auto writer = partial->claim(0, 6 * kChunkSize, all_).value();
+  other->want({0, kChunkSize + 1});
+  partial->want({2 * kChunkSize, kChunkSize + 1});
+  ASSERT_TRUE(writer->append(bytes_of(bytes_).first(100)));
+  EXPECT_EQ(writer->end_offset(), key_.size);
+  // One chunk between that nobody waits for: what lies behind it is given back.
+  partial->want({5 * kChunkSize, 1});
+  other->unwant({0, kChunkSize + 1});
+  other->want({0, 4 * kChunkSize});
+  ASSERT_TRUE(writer->append(bytes_of(bytes_).subspan(100, 100)));
+  EXPECT_EQ(writer->end_offset(), 5 * kChunkSize);
+}
+
 TEST_F(PartialTest, DroppingAWriterKeepsFullChunksOnly) {
   auto store = open();
   auto partial = open_partial(*store);
