@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <ctime>
+#include <functional>
+#include <list>
 #include <utility>
 
 #include <fmt/chrono.h>
@@ -41,22 +43,6 @@ base::Error not_found(std::string_view name) {
 
 }  // namespace
 
-Result<std::vector<RefRecord>> Catalog::records() const {
-  CASTOOL_ASSIGN(const auto named, refs_.list());
-  std::vector<RefRecord> records;
-  records.reserve(named.size());
-  for (const cas::NamedRecord& entry : named) {
-    auto record = manifest::parse_ref_record(entry.bytes);
-    if (!record) {
-      log_.warn("{}: its record cannot be read: {}", entry.name, record.error().text());
-      continue;
-    }
-    record->name = entry.name;
-    records.push_back(*std::move(record));
-  }
-  return records;
-}
-
 ReadBlob Catalog::reader() const {
   return [this](const base::Digest& digest, std::uint64_t limit) {
     return store_.read_small(digest, limit);
@@ -77,19 +63,41 @@ Result<Catalog::Facts> Catalog::facts_of(const RefRecord& record) {
   return Facts(shared);
 }
 
-Result<std::vector<ModelEntry>> Catalog::list() {
-  CASTOOL_ASSIGN(auto records, this->records());
-  std::stable_sort(records.begin(), records.end(), [](const RefRecord& a, const RefRecord& b) {
-    return a.pulled_at > b.pulled_at;
-  });
-  std::vector<ModelEntry> entries;
-  entries.reserve(records.size());
-  for (const RefRecord& record : records) {
-    const auto facts = facts_of(record);
-    if (!facts) log_.warn("{}: {}", record.name, facts.error().text());
-    entries.push_back(entry_of(record, facts ? **facts : ModelFacts()));
+Result<Catalog::Text> Catalog::text_of(const std::shared_ptr<const ListedRef>& ref,
+                                       const Texts& before) {
+  const auto known = before.find(ref);
+  if (known != before.end()) return known->second;
+  CASTOOL_ASSIGN(const Facts facts, facts_of(ref->record));
+  return std::make_shared<const std::string>(entry_body(entry_of(ref->record, *facts)));
+}
+
+Result<std::string> Catalog::list() {
+  std::shared_ptr<const Texts> before;
+  {
+    const base::MutexLock lock(mutex_);
+    before = texts_;
   }
-  return entries;
+  CASTOOL_ASSIGN(auto refs, listing_.now());
+  std::ranges::stable_sort(refs, std::greater(),
+                           [](const auto& ref) { return ref->record.pulled_at; });
+  auto texts = std::make_shared<Texts>();
+  std::list<std::string> bare;
+  std::vector<std::string_view> entries;
+  entries.reserve(refs.size());
+  for (const auto& ref : refs) {
+    auto text = text_of(ref, *before);
+    if (text) {
+      entries.emplace_back(**text);
+      texts->emplace(ref, *std::move(text));
+    } else {
+      log_.warn("{}: {}", ref->record.name, text.error().text());
+      entries.emplace_back(bare.emplace_back(entry_body(entry_of(ref->record, ModelFacts()))));
+    }
+  }
+  std::string body = tags_body(entries);
+  const base::MutexLock lock(mutex_);
+  texts_ = std::move(texts);
+  return body;
 }
 
 Result<RefRecord> Catalog::find(std::string_view name) const {
@@ -133,9 +141,10 @@ Result<RefRecord> Catalog::find_complete(std::span<const std::string> names) con
 }
 
 Result<RefRecord> Catalog::find_registry_model(std::string_view repo,
-                                               const base::Digest& manifest) const {
-  CASTOOL_ASSIGN(const auto records, this->records());
-  for (const RefRecord& record : records) {
+                                               const base::Digest& manifest) {
+  CASTOOL_ASSIGN(const auto refs, listing_.now());
+  for (const auto& ref : refs) {
+    const RefRecord& record = ref->record;
     if (record.manifest != manifest || record.kind != manifest::ModelKind::kOllama) continue;
     const auto source = manifest::parse_source(record.source);
     const auto* ollama = source ? std::get_if<manifest::OllamaSource>(&*source) : nullptr;
@@ -165,8 +174,9 @@ Result<Catalog::Repository> Catalog::find_repository(std::string_view repo) {
 }
 
 Result<std::optional<std::uint64_t>> Catalog::size_of(const base::Digest& digest) {
-  CASTOOL_ASSIGN(const auto records, this->records());
-  for (const RefRecord& record : records) {
+  CASTOOL_ASSIGN(const auto refs, listing_.now());
+  for (const auto& ref : refs) {
+    const RefRecord& record = ref->record;
     const auto facts = facts_of(record);
     const bool is_manifest = record.manifest == digest;
     const bool mine =

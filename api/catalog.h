@@ -1,6 +1,7 @@
 // The models of one namespace as the API lists, shows and removes them.
 //
-// What a manifest says never changes, so it is read once for each manifest. Safe from any thread.
+// What a manifest says never changes, so it is read once for each manifest; what a listing says of
+// a model is made once for each version of its ref. Safe from any thread.
 #pragma once
 
 #include <map>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "api/model_facts.h"
+#include "api/ref_listing.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/result.h"
@@ -25,10 +27,10 @@ class Catalog {
  public:
   // Both outlive this.
   Catalog(cas::Store& store, cas::RefStore& refs, base::Log& log)
-      : store_(store), refs_(refs), log_(log) {}
+      : store_(store), refs_(refs), log_(log), listing_(refs, log) {}
 
-  // Newest first.
-  [[nodiscard]] base::Result<std::vector<ModelEntry>> list() CASTOOL_EXCLUDES(mutex_);
+  // The body of GET /api/tags, newest first.
+  [[nodiscard]] base::Result<std::string> list() CASTOOL_EXCLUDES(mutex_);
   // The body of POST /api/show. kUsage for what is no name, kNotFound when it is not here.
   [[nodiscard]] base::Result<std::string> show(std::string_view name) CASTOOL_EXCLUDES(mutex_);
   // The same errors.
@@ -39,16 +41,14 @@ class Catalog {
   [[nodiscard]] base::Result<std::optional<std::uint64_t>> size_of(const base::Digest& digest)
       CASTOOL_EXCLUDES(mutex_);
 
-  [[nodiscard]] base::Result<std::vector<manifest::RefRecord>> records() const;
-
   // For being an origin: models of which everything is here. kNotFound else.
   //
   // The first of `names` that there is.
   [[nodiscard]] base::Result<manifest::RefRecord> find_complete(
       std::span<const std::string> names) const;
   // The model "ns/model" of whatever tag that has that manifest.
-  [[nodiscard]] base::Result<manifest::RefRecord> find_registry_model(
-      std::string_view repo, const base::Digest& manifest) const;
+  [[nodiscard]] base::Result<manifest::RefRecord> find_registry_model(std::string_view repo,
+                                                                      const base::Digest& manifest);
   // The ref of that name, if it is a repository of a Hub.
   using Repository = std::shared_ptr<const manifest::HubManifest>;
   [[nodiscard]] base::Result<Repository> find_repository(std::string_view repo)
@@ -56,16 +56,23 @@ class Catalog {
 
  private:
   using Facts = std::shared_ptr<const ModelFacts>;
+  using Text = std::shared_ptr<const std::string>;
+  using Texts = std::map<std::shared_ptr<const ListedRef>, Text>;
 
   [[nodiscard]] base::Result<manifest::RefRecord> find(std::string_view name) const;
   [[nodiscard]] base::Result<Facts> facts_of(const manifest::RefRecord& record)
       CASTOOL_EXCLUDES(mutex_);
+  // What a listing says of one.
+  [[nodiscard]] base::Result<Text> text_of(const std::shared_ptr<const ListedRef>& ref,
+                                           const Texts& before) CASTOOL_EXCLUDES(mutex_);
   [[nodiscard]] ReadBlob reader() const;
 
   cas::Store& store_;
   cas::RefStore& refs_;
   base::Log& log_;
+  RefListing listing_;
   base::Mutex mutex_;
+  std::shared_ptr<const Texts> texts_ CASTOOL_GUARDED_BY(mutex_) = std::make_shared<Texts>();
   std::map<base::Digest, Facts> facts_ CASTOOL_GUARDED_BY(mutex_);  // by manifest
   // Those asked for lately, since each file of a download is a request.
   std::map<base::Digest, Repository> repositories_ CASTOOL_GUARDED_BY(mutex_);

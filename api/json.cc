@@ -103,12 +103,16 @@ std::string progress_event(std::string_view label, std::string_view digest, std:
   return dump(json);
 }
 
-std::string tags_body(const std::vector<ModelEntry>& models) {
-  Json list = Json::array();
-  for (const ModelEntry& model : models) list.push_back(entry_json(model));
-  Json json;
-  json["models"] = std::move(list);
-  return dump(json);
+std::string entry_body(const ModelEntry& model) { return dump(entry_json(model)); }
+
+std::string tags_body(const std::vector<std::string_view>& entries) {
+  std::string body = R"({"models":[)";
+  for (const std::string_view entry : entries) {
+    body += entry;
+    body += ',';
+  }
+  if (!entries.empty()) body.pop_back();
+  return body + "]}";
 }
 
 std::string show_body(const ModelEntry& model, const ModelText& text) {

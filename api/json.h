@@ -52,8 +52,10 @@ struct ModelText {
 // {"status":label,"digest","total","completed"}, zero and empty members left out.
 [[nodiscard]] std::string progress_event(std::string_view label, std::string_view digest,
                                          std::uint64_t total, std::uint64_t completed);
-// {"models":[...]}
-[[nodiscard]] std::string tags_body(const std::vector<ModelEntry>& models);
+// One of the objects in "models".
+[[nodiscard]] std::string entry_body(const ModelEntry& model);
+// {"models":[...]} of what entry_body() made.
+[[nodiscard]] std::string tags_body(const std::vector<std::string_view>& entries);
 // Of POST /api/show.
 [[nodiscard]] std::string show_body(const ModelEntry& model, const ModelText& text);
 

@@ -170,10 +170,10 @@ Reply Routes::wait_for_pull(std::unique_ptr<PullWatcher> watcher, const Request&
 }
 
 Reply Routes::tags() {
-  const auto models = catalog_.list();
-  if (models) return json_reply(tags_body(*models));
-  log_.error("list models: {}", models.error().text());
-  return error_reply(500, error_text(models.error(), settings_.store));
+  auto body = catalog_.list();
+  if (body) return json_reply(*std::move(body));
+  log_.error("list models: {}", body.error().text());
+  return error_reply(500, error_text(body.error(), settings_.store));
 }
 
 Reply Routes::show(const Request& request) {

@@ -1,12 +1,10 @@
 #include "pull/attach.h"
 
 #include <algorithm>
-#include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include "cas/deliveries.h"
-#include "cas/ref_store.h"
 #include "manifest/ref_record.h"
 #include "pull/model_blobs.h"
 #include "pull/proof_sink.h"
@@ -18,22 +16,41 @@ using base::Digest;
 using base::Result;
 using base::Status;
 
-// Everything that the namespace's refs name. What cannot be read names nothing.
-Result<std::unordered_set<Digest>> held_by(const cas::Store& store, const std::string& ns) {
-  std::unordered_set<Digest> held;
+using Digests = std::unordered_set<Digest>;
+
+// Which of `wanted` the ref has. What cannot be read names nothing.
+void add_held(const cas::Store& store, const std::string& bytes, const Digests& wanted,
+              Digests& held) {
+  const auto record = manifest::parse_ref_record(bytes);
+  // What a partial ref lacks it has not obtained yet.
+  if (!record || record->state != manifest::RefState::kComplete) return;
   const auto add = [&](manifest::ModelKind kind, const Digest& manifest) {
     const auto blobs = model_blobs(store, kind, manifest);
     if (!blobs) return;
-    for (const ModelBlob& blob : *blobs) held.insert(blob.digest);
+    for (const ModelBlob& blob : *blobs) {
+      if (wanted.contains(blob.digest)) held.insert(blob.digest);
+    }
   };
-  CASTOOL_ASSIGN(const auto refs, cas::RefStore::list(store, ns));
-  for (const auto& [name, bytes] : refs) {
-    const auto record = manifest::parse_ref_record(bytes);
-    // What a partial ref lacks it has not obtained yet.
-    if (!record || record->state != manifest::RefState::kComplete) continue;
-    add(record->kind, record->manifest);
-    for (const auto& attachment : record->attachments)
-      add(manifest::ModelKind::kHub, attachment.manifest);
+  add(record->kind, record->manifest);
+  for (const auto& attachment : record->attachments)
+    add(manifest::ModelKind::kHub, attachment.manifest);
+}
+
+// Which of `wanted` the namespace's refs have. First the ref `name` is looked at, which mostly has
+// them all when the model is pulled again, and needs no look at thousands of others.
+Result<Digests> held_of(const cas::Store& store, const cas::RefStore& refs, const std::string& name,
+                        const Digests& wanted) {
+  Digests held;
+  if (wanted.empty()) return held;
+  if (!name.empty()) {
+    CASTOOL_ASSIGN(const auto own, refs.get(name));
+    if (own) add_held(store, *own, wanted, held);
+    if (held.size() == wanted.size()) return held;
+  }
+  CASTOOL_ASSIGN(const auto all, refs.list());
+  for (const auto& [other, bytes] : all) {
+    if (held.size() == wanted.size()) break;
+    add_held(store, bytes, wanted, held);
   }
   return held;
 }
@@ -46,11 +63,11 @@ Attach attach_rule(const AttachFacts& facts) {
   return Attach::kProve;
 }
 
-Status apply_attach_rule(const cas::Store& store, const std::string& ns, const RemoteModel& model,
-                         PullPlan& plan) {
-  // Read when it is needed: mostly the origin is known to have delivered the blob.
-  std::optional<std::unordered_set<Digest>> held;
-  for (PlannedBlob& blob : plan.blobs) {
+Status apply_attach_rule(const cas::Store& store, const cas::RefStore& refs,
+                         const std::string& name, const RemoteModel& model, PullPlan& plan) {
+  // Mostly none: the origin is known to have delivered the blob.
+  Digests unproved;
+  for (const PlannedBlob& blob : plan.blobs) {
     if (blob.route != Route::kReuse || !blob.digest) continue;
     AttachFacts facts;
     facts.stored = true;
@@ -58,10 +75,14 @@ Status apply_attach_rule(const cas::Store& store, const std::string& ns, const R
     // Git ids are translated only by what this origin delivered.
     facts.delivered = !model.files[blob.files.front()].digest ||
                       cas::was_delivered(store, model.origin, *blob.digest);
-    if (attach_rule(facts) == Attach::kProve && !held) {
-      CASTOOL_ASSIGN(held, held_by(store, ns));
-    }
-    facts.held_by_namespace = held && held->contains(*blob.digest);
+    if (attach_rule(facts) == Attach::kProve) unproved.insert(*blob.digest);
+  }
+  CASTOOL_ASSIGN(const Digests held, held_of(store, refs, name, unproved));
+  for (PlannedBlob& blob : plan.blobs) {
+    if (blob.route != Route::kReuse || !blob.digest || !unproved.contains(*blob.digest)) continue;
+    AttachFacts facts;
+    facts.stored = true;
+    facts.held_by_namespace = held.contains(*blob.digest);
     if (attach_rule(facts) == Attach::kProve) blob.route = Route::kProve;
   }
   return base::ok();

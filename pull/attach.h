@@ -15,6 +15,7 @@
 
 #include "base/byte_range.h"
 #include "base/result.h"
+#include "cas/ref_store.h"
 #include "cas/store.h"
 #include "fetch/downloader.h"
 #include "pull/pull_plan.h"
@@ -31,9 +32,11 @@ enum class Attach { kFetch, kReuse, kProve };
 // Pure.
 [[nodiscard]] Attach attach_rule(const AttachFacts& facts);
 
-// Makes kProve of what the plan may not simply reuse.
-[[nodiscard]] base::Status apply_attach_rule(const cas::Store& store, const std::string& ns,
-                                             const RemoteModel& model, PullPlan& plan);
+// Makes kProve of what the plan may not simply reuse. `refs` is the namespace; `name` the ref that
+// the model gets, or empty.
+[[nodiscard]] base::Status apply_attach_rule(const cas::Store& store, const cas::RefStore& refs,
+                                             const std::string& name, const RemoteModel& model,
+                                             PullPlan& plan);
 
 // The ranges that a proof asks for: all of a blob up to 2 MiB, 32 times 64 KiB of a larger one.
 // Pure, given the generator.

@@ -16,7 +16,7 @@ base::Result<PullPlan> make_leased_plan(const PullContext& context, const Remote
   }
   // What the first plan found here may have gone before it was leased.
   CASTOOL_ASSIGN(plan, make_plan(context.store, model, extent));
-  CASTOOL_RETURN_IF_ERROR(apply_attach_rule(context.store, context.refs.ns(), model, plan));
+  CASTOOL_RETURN_IF_ERROR(apply_attach_rule(context.store, context.refs, name, model, plan));
   CASTOOL_RETURN_IF_ERROR(check_quota_for(context.store, context.refs.ns(), name, plan));
   return plan;
 }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/hasher.h"
 #include "cas/lease.h"
 #include "manifest/ovms_graph.h"
 #include "pull/attach.h"
@@ -120,10 +121,21 @@ class Run {
     events.on_status("verifying sha256 digest");
     if (stop.stop_requested()) return cancelled_error();
     events.on_status("writing manifest");
-    return publish(fetched);
+    return publish(fetched, stop);
   }
 
  private:
+  // Storing again what the ref names already, and is durable for that reason, would cost two waits
+  // for the disk.
+  Result<base::Digest> store_manifest(const std::string& bytes, const std::stop_token& stop) {
+    const base::Digest digest = base::Sha256::of(bytes);
+    CASTOOL_RETURN_IF_ERROR(context_.store.add_to_leases(digest, stop));
+    CASTOOL_ASSIGN(const auto stored, context_.store.size_of(digest));
+    const bool named = old_ && old_->manifest == digest && request_.recheck == Recheck::kNo;
+    if (named && stored == bytes.size()) return digest;
+    return context_.store.put(bytes, stop);
+  }
+
   // Of a model that has to have one: before anything large is fetched, and good for its options.
   Status find_task(std::stop_token stop) {
     std::string task = request_.task;
@@ -136,12 +148,12 @@ class Run {
   }
 
   // Blobs are durable; the manifest becomes so, and then the ref that names it.
-  Result<PullOutcome> publish(const FetchedModel& fetched) {
+  Result<PullOutcome> publish(const FetchedModel& fetched, const std::stop_token& stop) {
     pulled_.name = name_;
     for (const auto& [digest, size] : fetched.distinct) pulled_.bytes += size;
     pulled_.now = context_.clock.wall_now();
     if (pulled_.task.empty()) pulled_.task = stored_task(context_.store, model_, fetched.digests);
-    CASTOOL_ASSIGN(pulled_.manifest, context_.store.put(source_.manifest_bytes(fetched.digests)));
+    CASTOOL_ASSIGN(pulled_.manifest, store_manifest(source_.manifest_bytes(fetched.digests), stop));
     CASTOOL_ASSIGN(pulled_.presence, presence(fetched));
     if (request_.naming == Naming::kWrite) CASTOOL_RETURN_IF_ERROR(name_it());
     PullOutcome outcome;
@@ -190,7 +202,7 @@ Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& r
   CASTOOL_RETURN_IF_ERROR(check_required(model, request.required));
   if (request.mode == Mode::kDryRun) {
     CASTOOL_ASSIGN(auto plan, make_plan(context.store, model, request.extent));
-    CASTOOL_RETURN_IF_ERROR(apply_attach_rule(context.store, context.refs.ns(), model, plan));
+    CASTOOL_RETURN_IF_ERROR(apply_attach_rule(context.store, context.refs, name, model, plan));
     return planned_outcome(context, request, name, model, plan, std::move(stop));
   }
   // Until the ref is there.

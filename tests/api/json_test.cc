@@ -32,7 +32,7 @@ TEST(Json, ListsModelsAsOllamaDoes) {
   model.digest = "00";
   model.details = {"gguf", "llama", {"llama"}, "3.2B", "Q4_K_M", 131072, 3072};
   model.capabilities = {"completion"};
-  EXPECT_EQ(tags_body({model}),
+  EXPECT_EQ(tags_body({entry_body(model)}),
             R"({"models":[{"name":"m:t","model":"m:t","modified_at":"2026-11-21T03:18:20Z",)"
             R"("size":7,"digest":"00","details":{"parent_model":"","format":"gguf",)"
             R"("family":"llama","families":["llama"],"parameter_size":"3.2B",)"
