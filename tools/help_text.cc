@@ -196,10 +196,10 @@ Examples:
      R"(A mount of castool has a config.json of its own and needs none.
 
 Examples:
-  castool add-to-config --config_path /srv/config.json --model_name chat --model_path /models/acme/chat)"},
+  castool add-to-config --config_path /srv/config.json --model_name x --model_path /models/acme/x)"},
     {"remove-from-config", "Remove a model from OVMS's config.json",
      R"(Examples:
-  castool remove-from-config --config_path /srv/config.json --model_name chat)"},
+  castool remove-from-config --config_path /srv/config.json --model_name x)"},
     {"status", "Show transfers that are under way, in any process",
      R"(Examples:
   castool status

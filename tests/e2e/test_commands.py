@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import pathlib
 import re
 import subprocess
 
@@ -177,7 +178,9 @@ def test_options_beat_the_environment(hub, castool, pulled):
     assert len(castool.run("ls", "--json", "--store", other).json) == 1
 
 
-COMMANDS = ["pull", "mount", "umount", "ls", "show", "rm", "df", "status"]
+COMMANDS = ["pull", "mount", "umount", "serve", "ls", "show", "rm", "update", "cp", "pin", "unpin",
+            "gc", "import", "quota", "fsck", "df", "status", "set", "export", "list-models",
+            "add-to-config", "remove-from-config"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -190,8 +193,8 @@ def test_help_of_a_command(castool, command):
 
 def test_help_and_version(castool):
     text = castool.run("--help").out
-    for command in COMMANDS:
-        assert re.search(rf"^ +{command} ", text, re.MULTILINE), command
+    listed = text.split("Commands:\n")[1].split("\n\n")[0]
+    assert sorted(line.split()[0] for line in listed.splitlines()) == sorted(COMMANDS)
     for option in ("--store", "--namespace", "--json", "--quiet", "--verbose", "--no-progress",
                    "--token-file", "--timeout", "--version"):
         assert option in text
@@ -199,6 +202,14 @@ def test_help_and_version(castool):
         assert re.search(rf"^ +{status} ", text, re.MULTILINE), status
     assert re.fullmatch(r"castool \d+\.\d+\.\d+.*\n", castool.run("--version").out)
     assert not castool.store.exists()
+
+
+def test_the_readme_names_every_command():
+    text = (pathlib.Path(os.environ["CASTOOL_SOURCE_DIR"]) / "README.md").read_text()
+    table = text.split("## Commands")[1].split("\n## ")[0]
+    named = {word.split()[0] for row in re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
+             for word in re.findall(r"`([^`]+)`", row)}
+    assert named == set(COMMANDS)
 
 
 def test_what_a_pull_says(hub, castool):
