@@ -3,9 +3,12 @@
 import json
 import os
 
+import pytest
+
 import checks
 import clients
 import models
+from harness import wait_until
 
 MIB = 1 << 20
 FILES = {"README.md": "# m\n", "config.json": "{}", "sub/dir/notes.txt": "nested\n",
@@ -89,6 +92,27 @@ def test_the_shape_of_the_cache(hub, castool, mountpoint):
     assert castool.run("show", "--json", "acme/m").json[0]["views"]["hf"] == "models--acme--m"
 
 
+@pytest.mark.parametrize("revision", ["v1.0", "refs/pr/1"])
+def test_a_revision_stands_under_its_name(revision, hub, castool, mountpoint, tmp_path):
+    hub.add_repository("acme/m", FILES)
+    commit = hub.add_repository("acme/m", {"config.json": "{}", "new.txt": revision},
+                                revision=revision)
+    castool.run("pull", "-q", f"acme/m@{revision}")
+    castool.run("mount", "--layout", "hf", mountpoint)
+    top = mountpoint / "models--acme--m"
+    assert (top / "refs" / revision).read_bytes() == commit.encode()
+    assert not (top / "refs/main").exists()
+    checks.assert_same_tree(top / "snapshots" / commit,
+                            {"config.json": "{}", "new.txt": revision})
+    # Then main, by the same name; a commit needs no name.
+    castool.run("pull", "-q", "acme/m")
+    wait_until(lambda: (top / "refs/main").exists(), 60, "main")
+    assert not (top / "refs" / revision).exists()
+    castool.run("pull", "-q", f"acme/m@{commit}")
+    wait_until(lambda: os.listdir(top / "snapshots") == [commit], 60, "the commit")
+    assert sorted(os.listdir(top)) == ["blobs", "snapshots"]
+
+
 def test_all_layouts_in_one_mount(hub, castool, mountpoint):
     hub.add_repository("acme/chat", models.openvino_repository(100_000))
     manifest, blobs = models.registry_model()
@@ -98,7 +122,6 @@ def test_all_layouts_in_one_mount(hub, castool, mountpoint):
     hub.add_model("library/tiny:latest", manifest, blobs)
     castool.run("pull", "-q", "acme/chat")
     castool.run("pull", "-q", "tiny")
-    from harness import wait_until
     wait_until(lambda: (mountpoint / "hf/models--acme--chat/refs/main").exists(), 60, "hf")
     config = mountpoint / "ovms/config.json"
     wait_until(lambda: len(json.loads(config.read_text())["model_config_list"]) == 2, 60, "ovms")

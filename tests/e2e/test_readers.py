@@ -81,6 +81,62 @@ def test_ovms_serves_every_kind(hub, castool, mountpoint, how):
     assert not ovms.poll()
 
 
+def ir(*names):
+    """Models in OpenVINO's form, each with weights of its own."""
+    files = {}
+    for seed, name in enumerate(names, 20):
+        files |= {f"{name}.xml": IR, f"{name}.bin": models.noise(300_000, seed)}
+    return files
+
+
+DRAFT = models.openvino_repository(200_000, seed=3)
+ADAPTER = models.noise(5000, 8)
+PARTS = {f"q-0000{n}-of-00002.gguf": models.gguf(tensor_bytes=MIB, seed=n) for n in (1, 2)}
+# Of each task a repository as exported for it, options, and what more than its own files is read.
+TASKS = {
+    "text_generation": (models.openvino_repository(MIB), ["--draft_source_model", "acme/draft"],
+                        {f"acme-draft/{path}": data for path, data in DRAFT.items()}),
+    "embeddings": (ir("openvino_model", "openvino_tokenizer") | {
+        "config.json": "{}", "modules.json": "[]", "1_Pooling/config.json": "{}"},
+        ["--pooling", "LAST"], {}),
+    "rerank": (ir("openvino_model", "openvino_tokenizer") | {"config.json": "{}"},
+               ["--max_allowed_chunks", "5"], {}),
+    "image_generation": (ir("unet/openvino_model", "vae_decoder/openvino_model",
+                            "text_encoder/openvino_model") | {"model_index.json": "{}"},
+                         ["--source_loras", "a=acme/lora"],
+                         {"loras/acme/lora/w.safetensors": ADAPTER}),
+    "text2speech": (ir("openvino_model") | {"voices/anna.bin": models.noise(1000, 9)}, [], {}),
+    "speech2text": (ir("openvino_encoder_model", "openvino_decoder_model"), [], {}),
+    "gguf": (PARTS, ["--gguf_filename", "q-00001-of-00002.gguf"], {}),
+}
+
+
+@pytest.mark.parametrize("how", ["complete", "lazy"])
+def test_ovms_reads_each_task_with_the_graph_made_for_it(how, hub, castool, mountpoint):
+    hub.add_repository("acme/draft", DRAFT)
+    hub.add_repository("acme/lora", {"w.safetensors": ADAPTER})
+    for task, (files, options, _) in TASKS.items():
+        hub.add_repository(f"acme/{task}", files)
+        if task != "gguf":
+            options = [*options, "--task", task]
+        castool.run("pull", "-q", *(["--lazy"] if how == "lazy" else []), "--source_model",
+                    f"acme/{task}", "--model_name", f"served-{task}", *options)
+    castool.run("mount", mountpoint)
+    ovms = OvmsReader(mountpoint)
+    assert ovms.poll()
+    served = ovms.served()
+    assert list(served) == [f"served-{task}" for task in TASKS]
+    for task, (files, _, more) in TASKS.items():
+        read = ovms.load(served[f"served-{task}"])
+        for path, data in (files | more).items():
+            if path in read:
+                assert read[path] == digest_of(data, hub), (task, path)
+        large = [path for path in files | more if path.endswith((".bin", ".gguf", ".safetensors"))]
+        assert set(large) <= set(read), (task, sorted(read))
+        ovms.pull_and_start(served[f"served-{task}"], "# written anew\n" + graph_of("X"))
+    assert not ovms.poll()
+
+
 def test_ovms_polls_while_models_come_and_go(pulled, hub, castool, mountpoint):
     castool.run("mount", mountpoint)
     ovms = OvmsReader(mountpoint)

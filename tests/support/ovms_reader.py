@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import pathlib
+import re
 
 # Keys that OVMS's schema allows in an entry of model_config_list; one other refuses the whole file.
 CONFIG_KEYS = {"name", "base_path", "batch_size", "graph_path", "subconfig", "model_version_policy",
@@ -22,6 +23,10 @@ LOOKED_FOR = ["openvino_talker_model.xml", "openvino_text_embeddings_model.xml",
               "openvino_detokenizer.xml", "tokenizer_config.json", "chat_template.jinja",
               "additional_chat_templates/tool_use.jinja", "config.json", "1_Pooling/config.json",
               "voices", "model_index.json"]
+
+
+CALCULATORS = {"HttpLLMCalculator", "EmbeddingsCalculatorOV", "RerankCalculatorOV",
+               "ImageGenCalculator", "T2sCalculator", "S2tCalculator"}
 
 
 def map_weights(path: pathlib.Path) -> bytes:
@@ -94,6 +99,7 @@ class OvmsReader:
         return found
 
     def load_graph(self, base: pathlib.Path) -> dict[str, bytes]:
+        """As load(); what the graph names has to be there."""
         # Several times; then a fallback for the subconfig, the repository's own config.json.
         texts = {(base / "graph.pbtxt").read_text() for _ in range(3)}
         assert len(texts) == 1
@@ -107,9 +113,21 @@ class OvmsReader:
                     found[f"{name}/{below.name}"] = map_weights(below)
             elif path.exists():
                 found[name] = hashlib.sha256(path.read_bytes()).digest()
-        models = graph.split("models_path:")[1].split('"')[1]
+        assert re.search(r'^\s*calculator:\s*"(\w+)"', graph, re.M).group(1) in CALCULATORS
+        models = re.search(r'[^_]models_path:\s*"([^"]*)"', graph).group(1)
         if models.endswith(".gguf"):
-            found[models] = map_gguf(base / models)
+            part = re.compile(re.escape(models).replace("00001", r"\d{5}", 1).removeprefix(r"\./"))
+            for name in sorted(filter(part.fullmatch, os.listdir(base))):
+                found[name] = map_gguf(base / name)
+        else:
+            assert (base / models).is_dir()
+        # A draft model is loaded like the model; an adapter is read whole.
+        for draft in re.findall(r'draft_models_path:\s*"([^"]*)"', graph):
+            assert (base / draft / "openvino_model.xml").is_file()
+            for path in sorted((base / draft).rglob("*.xml")):
+                found[str(path.relative_to(base))] = hashlib.sha256(path.read_bytes()).digest()
+        for adapter in re.findall(r'\bpath:\s*"([^"]*\.safetensors)"', graph):
+            found[adapter] = hashlib.sha256((base / adapter).read_bytes()).digest()
         for path in sorted(base.rglob("*.bin")):
             found[str(path.relative_to(base))] = map_weights(path)
         return found
