@@ -17,7 +17,8 @@ namespace {
 using nlohmann::ordered_json;
 
 // Options that every task takes, whether they show in the graph or only steer the pull.
-constexpr std::array<std::string_view, 17> kSharedOptions{"cache_dir",
+constexpr std::array<std::string_view, 18> kSharedOptions{"allow-remote-code",
+                                                          "cache_dir",
                                                           "config_path",
                                                           "extra_quantization_params",
                                                           "gguf_filename",

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/hasher.h"
+#include "fetch/address_scope.h"
 #include "fetch/url.h"
 #include "manifest/manifest.h"
 #include "manifest/ovms_loras.h"
@@ -110,6 +111,13 @@ Result<std::unique_ptr<ModelSource>> repository_source(const PullContext& contex
                          context.clock);
 }
 
+// Plain HTTP that leaves this machine.
+bool is_open_to_others(const std::string& address) {
+  const auto origin = fetch::origin_of(address);
+  return origin && origin->scheme == "http" &&
+         fetch::scope_of_host(origin->host) != fetch::AddressScope::kLoopback;
+}
+
 class Attacher {
  public:
   Attacher(const PullContext& context, const PullRequest& request, PullEvents& events)
@@ -147,7 +155,7 @@ class Attacher {
 
   // A file that no Hub vouches for: what arrived is what it is.
   Result<Attachment> fetch_address(const WantedAttachment& wanted, std::stop_token stop) {
-    if (wanted.address.starts_with("http://") && request_.plain_http == PlainHttp::kRefuse) {
+    if (is_open_to_others(wanted.address) && request_.plain_http == PlainHttp::kRefuse) {
       return make_error(Code::kUsage,
                         "source_loras: " + fetch::redacted(wanted.address) + ": plain HTTP",
                         "use https, or allow it with --insecure");

@@ -86,15 +86,18 @@ Status pull_one(const NamedRequest& named, const std::optional<Repository>& repo
       return base::ok();
     }
   }
-  const PullModel pull_model = [&](const pull::PullContext& with, const pull::PullRequest& what) {
-    return show_pull(
-        what.name.value_or(manifest::ref_name(what.source)), what.mode, context,
-        [&](pull::PullEvents& events) { return pull::pull(with, what, events, stop); });
+  const PullModel pull_model = [&](const std::string& label, const pull::PullContext& with,
+                                   const pull::PullRequest& what) {
+    return show_pull(label, what.mode, context, [&](pull::PullEvents& events) {
+      return pull::pull(with, what, events, stop);
+    });
   };
   const bool converts = named.ovms.convert && !dry_run;
+  const pull::PullRequest& request = named.request;
   CASTOOL_ASSIGN(const auto outcome,
-                 converts ? convert_model(parts, named.request, pull_model, context, stop)
-                          : pull_model(parts, named.request));
+                 converts ? convert_model(parts, request, pull_model, context, stop)
+                          : pull_model(request.name.value_or(manifest::ref_name(request.source)),
+                                       parts, request));
   print_outcome(outcome, dry_run, context);
   if (!delivers) return base::ok();
   return deliver_and_print(named, *repository, outcome.name, parts, context, stop);

@@ -19,6 +19,14 @@ PullArguments again(const manifest::RefRecord& record) {
   pull.lazy = record.state != manifest::RefState::kComplete;
   pull.insecure = record.origin.starts_with("http://");
   pull.asked = record.on_demand ? pull::Asked::kOnDemand : pull::Asked::kByName;
+  // What decided which files there are: conversion, or the parts of one GGUF.
+  for (const char* name :
+       {"weight-format", "extra_quantization_params", "model_type", "vocoder", "gguf_filename"}) {
+    const auto option = record.options.find(name);
+    if (option != record.options.end()) pull.ovms.values[name] = option->second;
+  }
+  if (record.options.contains("allow-remote-code")) pull.ovms.flags.insert("allow-remote-code");
+  if (!pull.ovms.values.empty() && !record.task.empty()) pull.ovms.values["task"] = record.task;
   return pull;
 }
 

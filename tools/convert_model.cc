@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <random>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -15,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "cas/layout.h"
+#include "cas/lease.h"
 #include "manifest/manifest.h"
 #include "manifest/ovms_graph.h"
 #include "manifest/ovms_options.h"
@@ -40,18 +43,39 @@ constexpr const char* kNamespace = "conversion";
 constexpr std::array<const char*, 4> kDecisive{"weight-format", "extra_quantization_params",
                                                "model_type", "vocoder"};
 
-// Removes the name of a source when the conversion is over.
-class SourceRef {
- public:
-  SourceRef(cas::RefStore& refs, std::string name) : refs_(refs), name_(std::move(name)) {}
-  ~SourceRef() { static_cast<void>(refs_.remove(name_)); }
-  SourceRef(const SourceRef&) = delete;
-  SourceRef& operator=(const SourceRef&) = delete;
+constexpr auto kForgotten = std::chrono::hours(24);
 
- private:
-  cas::RefStore& refs_;
-  const std::string name_;
-};
+// A service manager names each run of a unit; what is begun from a terminal in its session has
+// inherited that, but also has the terminal.
+bool in_a_service(const Variables& variables) {
+  if (variable(variables, "INVOCATION_ID").empty()) return false;
+  return ::isatty(STDIN_FILENO) == 0 && ::isatty(STDERR_FILENO) == 0;
+}
+
+Status check_remote_code(const pull::PullRequest& request, const Variables& variables) {
+  if (request.options.contains("allow-remote-code") || !in_a_service(variables)) return base::ok();
+  return make_error(Code::kUsage, "a conversion runs code of the repository, and this is a service",
+                    "allow it for this model: castool pull --allow-remote-code");
+}
+
+// `source` and 64 random bits: nobody else has this name.
+std::string unique_name(const std::string& source) {
+  std::random_device device;
+  const std::uint64_t high = device();
+  return fmt::format("{}/{:016x}", source, high << 32 | device());
+}
+
+// Names that a killed run left between the pull of its source and the lease of it.
+void remove_forgotten(cas::RefStore& refs, base::Clock::Wall now) {
+  const auto today = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
+  const auto all = refs.list();
+  if (!all) return;
+  for (const auto& [name, text] : *all) {
+    const auto record = manifest::parse_ref_record(text);
+    const bool old = record && today - std::chrono::seconds(record->pulled_at) > kForgotten;
+    if (old) static_cast<void>(refs.remove_if(name, text));
+  }
+}
 
 Result<std::string> need_program(const std::string& name, const CommandContext& context) {
   const std::string path = find_program(name, context.variables);
@@ -65,12 +89,12 @@ std::string option_of(const std::map<std::string, std::string>& options, const c
 }
 
 // models--org--name/{refs/main, snapshots/<commit>/…}: the files are links to blobs.
-Status add_to_cache(const manifest::RefRecord& record, cas::Store& store, const std::string& cache,
-                    base::FileOps& files) {
+Status add_to_cache(const manifest::RefRecord& record, const std::string& id, cas::Store& store,
+                    const std::string& cache, base::FileOps& files) {
   CASTOOL_ASSIGN(const auto bytes,
                  store.read_small(record.manifest, manifest::kMaxHubManifestBytes));
   CASTOOL_ASSIGN(const auto hub, manifest::parse_hub_manifest(bytes));
-  std::string folder = "models--" + record.name;
+  std::string folder = "models--" + id;
   for (std::size_t at = 0; (at = folder.find('/', at)) != std::string::npos;) {
     folder.replace(at, 1, "--");
   }
@@ -147,16 +171,18 @@ class Converter {
     CASTOOL_ASSIGN(const std::string exporter, need_program("optimum-cli", context_));
     CASTOOL_ASSIGN(const std::string tokenizer, need_program("convert_tokenizer", context_));
     CASTOOL_ASSIGN(cas::RefStore refs, cas::RefStore::open(parts_.store, kNamespace));
+    remove_forgotten(refs, context_.clock.wall_now());
+    CASTOOL_ASSIGN(lease_, cas::Lease::take(parts_.store, stop_));
     CASTOOL_ASSIGN(const auto source, pull_source(refs, request_.source));
-    const SourceRef source_ref(refs, source.name);
-    name_ = request_.name.value_or(manifest::ref_name(request_.source));
+    id_ = manifest::ref_name(request_.source);
+    name_ = request_.name.value_or(id_);
     CASTOOL_ASSIGN(old_, old_record());
     CASTOOL_RETURN_IF_ERROR(
         manifest::ovms_graph(source.task, pull::updated_options(old_, request_), "./"));
     if (is_converted(source)) return finish(source, {});
     CASTOOL_ASSIGN(const ScratchDirectory scratch, ScratchDirectory::create());
     const std::string home = scratch.path() + "/home";
-    CASTOOL_RETURN_IF_ERROR(add_to_cache(source, parts_.store, home + "/hub", context_.files));
+    CASTOOL_RETURN_IF_ERROR(add_to_cache(source, id_, parts_.store, home + "/hub", context_.files));
     const Conversion conversion = conversion_of(source);
     if (!conversion.vocoder.empty()) {
       CASTOOL_RETURN_IF_ERROR(add_vocoder(refs, conversion.vocoder, home + "/hub"));
@@ -179,22 +205,36 @@ class Converter {
     const pull::PullContext parts = {parts_.store,   refs,         parts_.http, parts_.downloader,
                                      parts_.origins, parts_.clock, parts_.log};
     pull::PullRequest request = request_;
+    const std::string id = manifest::ref_name(source);
     request.source = source;
-    request.name.reset();
+    request.name = unique_name(id);
     request.extent = pull::Extent::kWhole;
     request.options.clear();
     const bool model = source == request_.source;
     request.task_wanted = model ? pull::TaskWanted::kAlways : pull::TaskWanted::kIfServable;
     // Options are judged by the graph of what comes out.
-    CASTOOL_ASSIGN(const auto outcome, pull_model_(parts, request));
-    return find_record(refs, outcome.name);
+    CASTOOL_ASSIGN(const auto outcome, pull_model_(id, parts, request));
+    CASTOOL_ASSIGN(auto record, find_record(refs, outcome.name));
+    base::Status leased = lease(record);
+    static_cast<void>(refs.remove(outcome.name));
+    if (!leased) return base::failure(leased);
+    return record;
+  }
+
+  Status lease(const manifest::RefRecord& record) {
+    CASTOOL_ASSIGN(const auto bytes,
+                   parts_.store.read_small(record.manifest, manifest::kMaxHubManifestBytes));
+    CASTOOL_ASSIGN(const auto hub, manifest::parse_hub_manifest(bytes));
+    std::vector<base::Digest> digests{record.manifest};
+    digests.reserve(hub.files.size() + 1);
+    for (const manifest::FileEntry& file : hub.files) digests.push_back(file.digest);
+    return lease_->add(digests, stop_);
   }
 
   Status add_vocoder(cas::RefStore& refs, const std::string& id, const std::string& cache) {
     CASTOOL_ASSIGN(const auto source, manifest::parse_source(id, manifest::SourceKind::kHub));
     CASTOOL_ASSIGN(const auto record, pull_source(refs, source));
-    const SourceRef ref(refs, record.name);
-    return add_to_cache(record, parts_.store, cache, context_.files);
+    return add_to_cache(record, manifest::ref_name(source), parts_.store, cache, context_.files);
   }
 
   Result<std::optional<manifest::RefRecord>> old_record() const {
@@ -216,7 +256,7 @@ class Converter {
   Conversion conversion_of(const manifest::RefRecord& source) const {
     Conversion conversion;
     conversion.task = source.task;
-    conversion.source = source.name;
+    conversion.source = id_;
     conversion.weight_format = option_of(request_.options, "weight-format");
     conversion.extra = option_of(request_.options, "extra_quantization_params");
     conversion.model_type = option_of(request_.options, "model_type");
@@ -286,6 +326,8 @@ class Converter {
   const PullModel& pull_model_;
   CommandContext& context_;
   const std::stop_token& stop_;
+  std::shared_ptr<cas::Lease> lease_;  // what was pulled here, until the ref is there
+  std::string id_;                     // the source's, at the Hub
   std::string name_;
   std::optional<manifest::RefRecord> old_;
 };
@@ -296,6 +338,7 @@ Result<pull::PullOutcome> convert_model(const pull::PullContext& parts,
                                         const pull::PullRequest& request,
                                         const PullModel& pull_model, CommandContext& context,
                                         const std::stop_token& stop) {
+  CASTOOL_RETURN_IF_ERROR(check_remote_code(request, context.variables));
   if (!std::holds_alternative<manifest::HubSource>(request.source)) {
     return make_error(Code::kUsage, "only repositories of the Hub can be converted",
                       "leave out --weight-format and --extra_quantization_params");

@@ -32,6 +32,8 @@ constexpr std::array kOptions{
     OvmsOption{"extra_quantization_params", OvmsUse::kPull, "WORDS", "More words for optimum-cli"},
     OvmsOption{"model_type", OvmsUse::kPull, "TYPE", "text2speech: speecht5 or kokoro"},
     OvmsOption{"vocoder", OvmsUse::kPull, "ID", "text2speech: the repository of its vocoder"},
+    OvmsOption{"allow-remote-code", OvmsUse::kPull, "",
+               "Convert in a service, too: that runs code of the repository"},
     OvmsOption{"draft_source_model", OvmsUse::kModel, "ID", "A draft model beside it"},
     OvmsOption{"source_loras", OvmsUse::kModel, "LIST",
                "image_generation: alias=org/repo@file,..."},

@@ -103,6 +103,10 @@ Status read_model(const PullArguments& arguments, OvmsRequest& request) {
     if (std::ranges::find(kSteering, option.name) != kSteering.end()) continue;
     request.options.emplace(given->first, given->second);
   }
+  // Stays with the model, for its updates.
+  if (request.convert && arguments.ovms.has("allow-remote-code")) {
+    request.options["allow-remote-code"] = "true";
+  }
   if (const std::string gguf = arguments.ovms.value("gguf_filename"); !gguf.empty()) {
     CASTOOL_ASSIGN(request.gguf_files, manifest::gguf_parts(gguf));
     if (request.task.empty()) request.task = "text_generation";  // what alone can load one

@@ -22,6 +22,10 @@ if mode == "fail":
     sys.exit("the weights are too heavy")
 if mode == "wait":
     time.sleep(600)
+gate = os.environ.get("GATE")
+while gate and not os.path.exists(gate):
+    time.sleep(0.01)
+assert all(p.read_text() == seen[str(p.relative_to(cache))] for p in cache.rglob("*.*") if not p.is_dir())
 target = pathlib.Path(sys.argv[-1])
 target.mkdir(exist_ok=True)
 print("converting")
@@ -125,3 +129,59 @@ def test_without_the_programs_nothing_is_fetched(hub, castool, source):
                        env={"PATH": str(empty)})
     assert "optimum-cli is not installed" in done.err
     assert hub.log() == []
+
+
+def test_two_conversions_of_one_repository_at_once(hub, castool, source, record, tmp_path):
+    commit, _ = source
+    both = {}
+    for form in ("int4", "int8"):
+        both[form] = castool.start(
+            "pull", "-q", "--source_model", "acme/torch", "--weight-format", form, "--name",
+            f"mine/{form}", env={"GATE": str(tmp_path / form)})
+    harness.wait_until(lambda: len(calls(record)) == 2, 60, "both in the middle")
+    assert castool.run("ls", "--json").json == []  # no mount would show the source
+    # One ends, and takes nothing away from the other.
+    for form, process in both.items():
+        castool.run("gc", "-q")
+        (tmp_path / form).touch()
+        assert process.wait(60) == 0
+    assert {ref["name"] for ref in castool.run("ls", "--json").json} == {"mine/int4", "mine/int8"}
+    for call in calls(record):
+        assert f"models--acme--torch/snapshots/{commit}/model.safetensors" in call["cache"]
+    assert_nothing_left(castool)
+    castool.run("gc", "-q")
+    castool.run("fsck", "-q")
+
+
+def test_an_update_converts_again(hub, castool, source, record):
+    _, files = source
+    castool.run("pull", "--source_model", "acme/torch", "--weight-format", "int4", "--max_num_seqs", "9")
+    (before,) = castool.run("show", "--json", "acme/torch").json
+    assert castool.run("update").out == "acme/torch: up to date\n"
+    assert len(calls(record)) == 2
+    commit = hub.add_repository("acme/torch", files | {"model.safetensors": "other weights"})
+    assert castool.run("update", "acme/torch").err.count("converting") == 0  # one line a ref
+    (after,) = castool.run("show", "--json", "acme/torch").json
+    assert after["revision"] == commit != before["revision"]
+    assert after["options"] == before["options"] and len(calls(record)) == 4
+    assert "openvino_model.bin" in {file["path"] for file in after["files"]}
+    assert "model.safetensors" not in {file["path"] for file in after["files"]}
+    assert_nothing_left(castool)
+
+
+def test_a_service_runs_the_repositorys_code_only_when_told_to(hub, castool, source, record):
+    service = {"INVOCATION_ID": "0123456789abcdef0123456789abcdef"}
+    words = ["--source_model", "acme/torch", "--weight-format", "int4"]
+    done = castool.run("pull", *words, status=64, env=service)
+    assert "--allow-remote-code" in done.err
+    assert hub.log() == [] and calls(record) == []
+    castool.run("pull", *words)  # outside a service
+    hub.add_repository("acme/torch", source[1] | {"model.safetensors": "other weights"})
+    castool.run("update", status=64, env=service)
+    assert len(calls(record)) == 2
+    # What is allowed once for a model is allowed to its updates.
+    castool.run("pull", *words, "--allow-remote-code", env=service)
+    assert len(calls(record)) == 4
+    hub.add_repository("acme/torch", source[1] | {"model.safetensors": "newer weights"})
+    castool.run("update", env=service)
+    assert len(calls(record)) == 6

@@ -1,7 +1,11 @@
 """`ovms --pull ARGS` as `castool pull ARGS`: tasks, options, directories, drafts, adapters."""
 
+import contextlib
+import http.server
 import json
 import os
+import re
+import threading
 
 import pytest
 
@@ -163,6 +167,89 @@ def test_a_draft_model_and_adapters_come_along(hub, castool):
     assert "acme/two" in done.err and "2 .safetensors" in done.err
     castool.run("pull", "--source_model", "acme/image", "--source_loras", "x=/no/such.safetensors",
                 status=64)
+
+
+@contextlib.contextmanager
+def plain_server(files):
+    """An HTTP server that is no Hub: its base address, and the headers that it was sent."""
+    seen = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(dict(self.headers))
+            body = files.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_drafts_and_adapters_stand_where_ovms_looks(hub, castool, mountpoint, tmp_path):
+    chat, draft = repository(), models.openvino_repository(50_000, seed=9)
+    image = {"model_index.json": '{"_class_name": "FluxPipeline"}', "unet/openvino_model.bin": "u"}
+    first, second, third = (models.noise(3000, seed) for seed in (5, 6, 7))
+    for name, files in {"acme/chat": chat, "acme/draft": draft, "acme/image": image,
+                        "acme/lora": {"sub/w.safetensors": first, "v.safetensors": second}}.items():
+        hub.add_repository(name, files)
+    local = tmp_path / "local.safetensors"
+    local.write_bytes(third)
+    with plain_server({"/a/far.safetensors": third}) as (address, seen):
+        castool.run("pull", "--source_model", "acme/chat", "--draft_source_model", "acme/draft")
+        done = castool.run(
+            "pull", "--source_model", "acme/image", "--source_loras",
+            f"one=acme/lora@sub/w.safetensors,two=acme/lora@v.safetensors:0.5,"
+            f"far={address}/a/far.safetensors,near={local},all=@one:0.7+@far",
+            "--model_repository_path", tmp_path / "models", env={"HF_TOKEN": "hf_secret"})
+        assert seen and all("Authorization" not in headers for headers in seen)
+        castool.run("pull", "--source_model", "acme/image", "--source_loras",
+                    f"far={address}/a/none.safetensors", status=66)
+    where = tmp_path / "models/acme/image"
+    for line in (f"LoRA adapter: one downloaded to: {where}/loras/acme/lora",
+                 f"LoRA adapter: far downloaded to: {where}/loras/far",
+                 f"LoRA adapter: near using local file: {local}"):
+        assert line in done.out.splitlines()
+    chat |= {f"acme-draft/{path}": data for path, data in draft.items()}
+    image |= {"loras/acme/lora/sub/w.safetensors": first, "loras/acme/lora/v.safetensors": second,
+              "loras/far/far.safetensors": third}
+    castool.run("mount", mountpoint)
+    for name, files in (("acme/chat", chat), ("acme/image", image)):
+        castool.run("export", "--layout", "ovms", name, tmp_path / "export" / name)
+        for top in (mountpoint, tmp_path / "export" / name):
+            checks.assert_same_tree(top / name, files, hub, ["graph.pbtxt"])
+    checks.assert_same_tree(where, image, hub, ["graph.pbtxt"])
+    assert 'draft_models_path: "acme-draft"' in (mountpoint / "acme/chat/graph.pbtxt").read_text()
+    graph = (mountpoint / "acme/image/graph.pbtxt").read_text()
+    named = re.findall(r'path: "(loras[^"]*|/[^"]*)"', graph)
+    assert named == ["loras/acme/lora/sub/w.safetensors", "loras/acme/lora/v.safetensors",
+                     "loras/far/far.safetensors", str(local)]
+    for path in named:
+        assert (mountpoint / "acme/image" / path).is_file()
+    assert (where / "graph.pbtxt").read_text() == graph
+    # gc keeps them, each as a manifest of its own; without the option they go.
+    castool.run("gc", "-q")
+    checks.assert_same_tree(mountpoint / "acme/image", image, hub, ["graph.pbtxt"])
+    castool.run("set", "acme/image", "--source_loras", "")
+    harness.wait_until(lambda: not (mountpoint / "acme/image/loras").exists(), ROW_LIMIT, "the view")
+    assert castool.run("gc", "--json").json[-1]["removed_blobs"] > 0
+
+
+def test_an_adapter_over_plain_http_from_elsewhere_is_refused(hub, castool):
+    hub.add_repository("acme/image", {"model_index.json": '{"_class_name": "FluxPipeline"}'})
+    done = castool.run("pull", "--source_model", "acme/image", "--source_loras",
+                       "x=http://adapters.example/x.safetensors", status=64)
+    assert "--insecure" in done.err
 
 
 def test_a_mount_is_where_the_ref_appears(hub, castool, mountpoint):
