@@ -187,7 +187,11 @@ void LazyBlob::on_chunk() {
 void LazyBlob::look_later() {
   if (look_posted_.exchange(true)) return;
   parts_.deliveries.post([self = weak_from_this()] {
-    if (const auto blob = self.lock()) blob->look();
+    auto blob = self.lock();
+    if (!blob) return;
+    blob->look();
+    LazyOwner& owner = blob->parts_.owner;
+    owner.may_be_idle(std::move(blob));
   });
 }
 

@@ -61,6 +61,9 @@ class LazyOwner {
   enum class Spoilt { kPoisoned, kDamaged };
   virtual void spoilt(LazyBlob& blob, Spoilt how, const base::Error& error) = 0;
   virtual void may_be_idle(LazyBlob& blob) = 0;
+  // The same from whoever has a share of it, and gives it away so that nobody else keeps the blob.
+  // Not from a thread of the blob's own, which must not be the last one that has it.
+  virtual void may_be_idle(std::shared_ptr<LazyBlob> blob) = 0;
 };
 
 // What all blobs of a mount share; outlives them.

@@ -225,6 +225,7 @@ void LazyBlob::begin_fill() {
     launch(Work::kFill, &LazyBlob::fill);
   } else {
     parts_.owner.fill_ended(*this);
+    parts_.owner.may_be_idle(*this);
   }
 }
 

@@ -30,7 +30,7 @@ LazyReader::LazyReader(LazyBlobs& blobs, std::shared_ptr<LazyBlob> blob)
 
 LazyReader::~LazyReader() {
   blob_->drop_reader();
-  blobs_.closed(std::move(blob_));
+  blobs_.may_be_idle(std::move(blob_));
 }
 
 LazyBlobs::LazyBlobs(cas::Store& store, cas::RefStore& refs, const Origins& origins,
@@ -97,7 +97,7 @@ Result<std::shared_ptr<LazyReader>> LazyBlobs::open(const BlobHome& home,
   return std::make_shared<LazyReader>(*this, std::move(blob));
 }
 
-void LazyBlobs::closed(std::shared_ptr<LazyBlob> blob) {
+void LazyBlobs::may_be_idle(std::shared_ptr<LazyBlob> blob) {
   const Key key = key_of(*blob);
   chores_.post([this, key, blob = std::move(blob)]() mutable {
     const LazyBlob* which = blob.get();
@@ -108,14 +108,12 @@ void LazyBlobs::closed(std::shared_ptr<LazyBlob> blob) {
 
 LazyBlobs::Status LazyBlobs::status(const BlobHome& home, const base::Digest& digest) {
   const Key key{digest, home.origin};
-  std::shared_ptr<LazyBlob> open;
   {
     const MutexLock lock(mutex_);
     if (known_damage(key)) return {true, 0};
     const auto known = blobs_.find(key);
-    if (known != blobs_.end()) open = known->second;
+    if (known != blobs_.end()) return {false, known->second->bytes_present()};
   }
-  if (open) return {false, open->bytes_present()};
   const auto partial = cas::find_partial(store_, digest, home.origin);
   return {false, partial && *partial ? (*partial)->present : 0};
 }
@@ -124,9 +122,9 @@ void LazyBlobs::fill(const BlobHome& home, const base::Digest& digest, std::uint
   if (origins_.offline) return;
   const auto stored = store_.size_of(digest);
   if (stored && *stored) return;
-  const auto blob = blob_of(home, digest, size);
+  auto blob = blob_of(home, digest, size);
   if (blob) {
-    queue_fill(*blob);
+    queue_fill(*std::move(blob));
   } else {
     log_.warn("{} is not filled: {}", digest.text(), blob.error().text());
   }
@@ -134,10 +132,10 @@ void LazyBlobs::fill(const BlobHome& home, const base::Digest& digest, std::uint
 
 void LazyBlobs::wants_fill(LazyBlob& blob) { queue_fill(blob.shared_from_this()); }
 
-void LazyBlobs::queue_fill(const std::shared_ptr<LazyBlob>& blob) {
+void LazyBlobs::queue_fill(std::shared_ptr<LazyBlob> blob) {
   {
     const MutexLock lock(mutex_);
-    to_fill_.push_back(blob);
+    to_fill_.push_back(std::move(blob));
   }
   chores_.post([this] { begin_fills(); });
 }

@@ -56,14 +56,12 @@ class LazyBlobs final : public LazyOwner {
   // Completes it in the background, in turn.
   void fill(const BlobHome& home, const base::Digest& digest, std::uint64_t size);
 
-  // A reader has gone; the blob may go with it, though not on this thread.
-  void closed(std::shared_ptr<LazyBlob> blob);
-
   void wants_fill(LazyBlob& blob) override;
   void fill_ended(LazyBlob& blob) override;
   void verified(LazyBlob& blob) override;
   void spoilt(LazyBlob& blob, Spoilt how, const base::Error& error) override;
   void may_be_idle(LazyBlob& blob) override;
+  void may_be_idle(std::shared_ptr<LazyBlob> blob) override;
 
  private:
   using Key = std::pair<base::Digest, std::string>;  // and origin
@@ -77,7 +75,7 @@ class LazyBlobs final : public LazyOwner {
                                                                 std::uint64_t size);
   [[nodiscard]] std::optional<base::Error> known_damage(const Key& key) CASTOOL_REQUIRES(mutex_);
   [[nodiscard]] static Key key_of(const LazyBlob& blob);
-  void queue_fill(const std::shared_ptr<LazyBlob>& blob);
+  void queue_fill(std::shared_ptr<LazyBlob> blob);
   void begin_fills();
   // The first that has its turn; null when all that want one have to wait.
   [[nodiscard]] std::shared_ptr<LazyBlob> next_fill() CASTOOL_EXCLUDES(mutex_);

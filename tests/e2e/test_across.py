@@ -82,6 +82,6 @@ def test_a_registrys_own_manifest_wins_and_the_blob_is_one(hub, castool, mountpo
     # And to OVMS the registry's model is one with a graph.
     ovms = OvmsReader(mountpoint / "ovms")
     read = ovms.load(ovms.served()["hf.co/acme/Tiny-GGUF:Q8_0"])
-    assert read["./Tiny-GGUF-Q8_0.gguf"] == hashlib.sha256(GGUF).digest()
+    assert read["Tiny-GGUF-Q8_0.gguf"] == hashlib.sha256(GGUF).digest()
     assert json.loads((mountpoint / "ovms/config.json").read_text())
     assert os.listdir(mountpoint / "hf") == ["models--acme--Tiny-GGUF"]

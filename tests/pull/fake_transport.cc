@@ -60,6 +60,11 @@ std::vector<fetch::HttpRequest> FakeTransport::requests() const {
   return requests_;
 }
 
+std::vector<fetch::HttpRequest> FakeTransport::completed() const {
+  const base::MutexLock lock(mutex_);
+  return completed_;
+}
+
 // Round robin, so that transfers really overlap.
 std::optional<fetch::TransferId> FakeTransport::next_ready() {
   const auto ready = [](const auto& entry) {
@@ -100,6 +105,7 @@ void FakeTransport::run(const std::stop_token& stop) {
     {
       const base::MutexLock lock(mutex_);
       transfers_.erase(id);
+      if (end->end == fetch::TransferEnd::kComplete) completed_.push_back(transfer->request);
     }
     transfer->listener->on_done(*end);
   }

@@ -43,6 +43,8 @@ class FakeTransport final : public fetch::Transport {
   void resume(fetch::TransferId id) override;
 
   [[nodiscard]] std::vector<fetch::HttpRequest> requests() const CASTOOL_EXCLUDES(mutex_);
+  // Those whose answer was taken to its end.
+  [[nodiscard]] std::vector<fetch::HttpRequest> completed() const CASTOOL_EXCLUDES(mutex_);
 
  private:
   struct Transfer {
@@ -64,6 +66,7 @@ class FakeTransport final : public fetch::Transport {
   base::CondVar changed_;
   std::map<fetch::TransferId, std::shared_ptr<Transfer>> transfers_ CASTOOL_GUARDED_BY(mutex_);
   std::vector<fetch::HttpRequest> requests_ CASTOOL_GUARDED_BY(mutex_);
+  std::vector<fetch::HttpRequest> completed_ CASTOOL_GUARDED_BY(mutex_);
   fetch::TransferId last_id_ CASTOOL_GUARDED_BY(mutex_) = 0;
   fetch::TransferId last_stepped_ CASTOOL_GUARDED_BY(mutex_) = 0;
   std::jthread thread_;

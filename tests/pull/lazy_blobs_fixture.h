@@ -83,9 +83,15 @@ class LazyBlobsTest : public PullFixture {
     return bytes;
   }
   // Of requests to the CDN for bytes.
-  [[nodiscard]] std::vector<ByteRange> asked() const {
+  [[nodiscard]] std::vector<ByteRange> asked() const { return ranges_of(transport_->requests()); }
+  // Of those that were not ended before all of it was here.
+  [[nodiscard]] std::vector<ByteRange> received() const {
+    return ranges_of(transport_->completed());
+  }
+  [[nodiscard]] static std::vector<ByteRange> ranges_of(
+      const std::vector<fetch::HttpRequest>& requests) {
     std::vector<ByteRange> ranges;
-    for (const auto& request : transport_->requests()) {
+    for (const auto& request : requests) {
       if (request.url.starts_with(kFakeCdn) && request.range) ranges.push_back(*request.range);
     }
     return ranges;
