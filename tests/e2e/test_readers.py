@@ -71,7 +71,7 @@ def test_ovms_serves_every_kind(hub, castool, mountpoint, how):
                             "tiny:latest"]
     for name, base in served.items():
         read = ovms.load(base)
-        files = REPOSITORIES.get(name, {"./tiny-latest.gguf": GGUF})
+        files = REPOSITORIES.get(name, {"tiny-latest.gguf": GGUF})
         for path, digest in read.items():
             if path in files:
                 assert digest == digest_of(files[path], hub), (name, path)

@@ -113,7 +113,7 @@ class OvmsReader:
                     found[f"{name}/{below.name}"] = map_weights(below)
             elif path.exists():
                 found[name] = hashlib.sha256(path.read_bytes()).digest()
-        assert re.search(r'^\s*calculator:\s*"(\w+)"', graph, re.M).group(1) in CALCULATORS
+        assert re.search(r'\bcalculator:\s*"(\w+)"', graph).group(1) in CALCULATORS
         models = re.search(r'[^_]models_path:\s*"([^"]*)"', graph).group(1)
         if models.endswith(".gguf"):
             part = re.compile(re.escape(models).replace("00001", r"\d{5}", 1).removeprefix(r"\./"))
