@@ -115,6 +115,44 @@ TEST_F(UpperDirectoryTest, AFailedWriteChangesNothing) {
   }
 }
 
+TEST_F(UpperDirectoryTest, WhatWasWrittenLastsBeforeAndAfterItHasItsName) {
+  castool::testing::FaultFileOps watched(files_);
+  auto upper = open(watched);
+  static_cast<void>(watched.take_calls());
+  ASSERT_TRUE(upper->put("m", digest("a"), "text"));
+  std::string order;
+  for (const std::string& call : watched.take_calls()) {
+    for (const char* step : {"sync directory", "rename", "sync"}) {
+      if (!call.starts_with(step)) continue;
+      order += std::string(step) + ", ";
+      break;
+    }
+  }
+  EXPECT_EQ(order, "sync, rename, sync directory, ");
+}
+
+TEST_F(UpperDirectoryTest, OfTwoCoversTheNewerOneLies) {
+  const auto file = [this](const char* covered) {
+    return top_ / ("upper/o/m/graph.pbtxt." + digest(covered).hex());
+  };
+  auto upper = open(files_);
+  ASSERT_TRUE(upper->put("o/m", digest("a"), "of a"));
+  ASSERT_TRUE(upper->put("o/m", digest("b"), "of b"));
+  EXPECT_FALSE(fs::exists(file("a"))) << "it covers nothing any more";
+  // As after a crash in between, whatever the order of the listing.
+  for (const auto& [newer, older] : {std::pair("a", "b"), std::pair("b", "a")}) {
+    upper.reset();
+    std::ofstream(file(newer)) << "of " << newer;
+    std::ofstream(file(older)) << "of " << older;
+    const auto now = fs::file_time_type::clock::now();
+    fs::last_write_time(file(newer), now);
+    fs::last_write_time(file(older), now - std::chrono::hours(1));
+    upper = open(files_);
+    EXPECT_EQ(text_of(upper->find("o/m", digest(newer))), std::string("of ") + newer);
+    EXPECT_EQ(text_of(upper->find("o/m", digest(older))), "nothing");
+  }
+}
+
 class GraphFilesTest : public testing::ModelFsTest {
  protected:
   ModelFs make_fs() { return ModelFs(tree_of({with_, without_, own_}), {blobs_}, {}, log_); }
@@ -143,6 +181,28 @@ class GraphFilesTest : public testing::ModelFsTest {
   manifest::RefRecord without_ = add("o/without", {{"f", "x"}});
   manifest::RefRecord own_ = add("o/own", {{"graph.pbtxt", "node{}"}, {"d/graph.pbtxt", "x"}});
 };
+
+TEST_F(GraphFilesTest, WhatCouldNotBePutAwayIsTriedAgain) {
+  std::string place = (fs::temp_directory_path() / "castool-upper-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(place.data()), nullptr);
+  base::SystemFileOps system;
+  castool::testing::FaultFileOps faulty(system);
+  auto upper = Upper::open(place, faulty, log_);
+  ASSERT_TRUE(upper);
+  GraphFiles graphs(**upper, log_);
+  const TreePtr tree = tree_of({with_});
+  const auto graph = tree->find("o/with/graph.pbtxt");
+  ASSERT_TRUE(graph && *graph);
+  const auto handle = graphs.open(**graph, GraphFiles::For::kWritingAnew);
+  ASSERT_TRUE(handle && graphs.write(*handle, 0, {"text", 4}));
+  faulty.set_fault({1, ENOSPC, castool::testing::Repeat::kOnce, castool::testing::FileOp::kWrite});
+  const auto failed = graphs.flush(*handle);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().value, ENOSPC);
+  EXPECT_TRUE(graphs.flush(*handle));
+  EXPECT_EQ(text_of(graphs.now(**graph)), "text");
+  fs::remove_all(place);
+}
 
 TEST_F(GraphFilesTest, IsReadAndWrittenAnew) {
   ModelFs fs = make_fs();

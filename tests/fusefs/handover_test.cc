@@ -23,7 +23,8 @@ std::shared_ptr<const BlobHome> home() {
 }
 
 NodePtr weights() {
-  return Node::file({20, 10, "weights.bin", 7}, BlobContent{kDigest, home()}, 123);
+  return Node::file({20, 10, "weights.bin", 7}, BlobContent{kDigest, home()}, 123,
+                    Access::kReadOrMapWritable);
 }
 
 // A model's directory that somebody has looked into.
@@ -81,6 +82,8 @@ TEST(HandoverState, ComesOutAsItWentIn) {
   EXPECT_EQ(known.node, model->child("weights.bin").value());
   EXPECT_EQ(known.node->size(), 123u);
   EXPECT_EQ(known.node->mtime(), 7);
+  EXPECT_EQ(known.node->access(), Access::kReadOrMapWritable);
+  EXPECT_EQ(text->access(), Access::kRead);
   EXPECT_EQ(*std::get<BlobContent>(known.node->content()).home, *home());
   EXPECT_EQ(known.count, 2u);
   EXPECT_TRUE(known.unsure && known.poisoned);

@@ -114,6 +114,18 @@ TEST(Gguf, WhatHasAnotherTypeOrIsNoTextIsPassedOver) {
   EXPECT_EQ(metadata->name + metadata->chat_template, "");
 }
 
+TEST(Gguf, TextsThatAreTooLongArePassedOver) {
+  for (const std::size_t more : {0u, 1u}) {
+    const auto metadata =
+        read(gguf({kPairs[0], text_pair("general.name", std::string(kMaxGgufName + more, 'n')),
+                   text_pair("tokenizer.chat_template", std::string(kMaxChatTemplate + more, 't'))},
+                  {}));
+    ASSERT_TRUE(metadata) << metadata.error().text();
+    EXPECT_EQ(metadata->name.size(), more == 0 ? kMaxGgufName : 0);
+    EXPECT_EQ(metadata->chat_template.size(), more == 0 ? kMaxChatTemplate : 0);
+  }
+}
+
 TEST(Gguf, NamesTellQuantisationsAndParts) {
   EXPECT_EQ(gguf_quantisation(15), "Q4_K_M");
   EXPECT_EQ(gguf_quantisation(999), "unknown");
@@ -129,7 +141,8 @@ TEST(Gguf, NamesTellQuantisationsAndParts) {
   for (const auto& [name, quantisation] : names)
     EXPECT_EQ(quantisation_in_name(name), quantisation) << name;
   EXPECT_TRUE(is_gguf_part("m-00001-of-00003.gguf"));
-  for (const char* name : {"m.gguf", "m-1-of-3.gguf", "m-00001-of-00003.bin", "-of-.gguf"})
+  for (const char* name :
+       {"m.gguf", "m-1-of-3.gguf", "m-00001-of-00003.bin", "-of-.gguf", "m00001-of-00003.gguf"})
     EXPECT_FALSE(is_gguf_part(name)) << name;
 }
 
