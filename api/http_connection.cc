@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -18,6 +20,13 @@ namespace {
 std::optional<std::string> header(const httplib::Request& request, const char* name) {
   if (!request.has_header(name)) return std::nullopt;
   return request.get_header_value(name);
+}
+
+// 0 for what is none: the library refuses it.
+std::uint64_t number(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
 }
 
 // A server of the library's for one connection: only its parser and its writer are used, no socket
@@ -50,13 +59,26 @@ class HttpConnection final : private httplib::Server {
     stream_.begin_request();
     handled_ = false;
     bool closed = false;
-    const bool answered = process_request(
-        stream_, last, closed, [this](httplib::Request& request) { take_over(request); });
+    const bool answered = process(*this, last, closed);
     // Behind a request that was refused half read nothing can be told apart.
     return answered && handled_ && !closed && !last && !stream_.failed();
   }
 
  private:
+  // The library of Debian 12 (0.11) is given the connection, that of Debian 13 (0.18) also its two
+  // addresses, which nothing here asks it for.
+  template <typename Self>
+  static bool process(Self& self, bool last, bool& closed) {
+    const std::function<void(httplib::Request&)> setup = [&self](httplib::Request& request) {
+      self.take_over(request);
+    };
+    if constexpr (requires { self.process_request(self.stream_, last, closed, setup); }) {
+      return self.process_request(self.stream_, last, closed, setup);
+    } else {
+      return self.process_request(self.stream_, "", 0, "", 0, last, closed, setup);
+    }
+  }
+
   static void explain(httplib::Response& response) {
     const std::string_view text = response.status == 413   ? "the request is too large"
                                   : response.status == 404 ? "not found"
@@ -81,7 +103,7 @@ class HttpConnection final : private httplib::Server {
     request_.arrival = context_.arrival;
     request_.gone = [this] { return stream_.peer_gone(); };
     // The library would read a body that is too large to its end before it says so.
-    const auto length = request.get_header_value<std::uint64_t>("Content-Length");
+    const std::uint64_t length = number(header(request, "Content-Length").value_or(""));
     constexpr std::size_t kChunkHeads = 64u << 10;
     stream_.begin_body(
         length > context_.limits.body_bytes ? 0 : context_.limits.body_bytes + kChunkHeads);
