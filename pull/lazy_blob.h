@@ -6,11 +6,9 @@
 // processes fetch other chunks of the same partial meanwhile.
 //
 //   1. A read is answered as soon as its own chunks are there; under --verify strict when the blob
-//   is
-//      verified.
+//      is verified.
 //   2. What each chunk was when it was given out is remembered. Once the blob is verified and any
-//   of
-//      them was something else, nothing more is given out by this value (kDigestMismatch).
+//      of them was something else, nothing more is given out by this value (kDigestMismatch).
 //   3. From the moment that the bytes have proved wrong until they are mended nothing is given out.
 //
 // Thread rule: safe from any thread; nothing waits but the threads of its own. No lock is held over

@@ -75,8 +75,9 @@ Context TestHub::context() const {
 Server::Answer TestHub::handle(Origin origin, const Request& request, std::uint64_t connection) {
   if (origin == Origin::kHub && request.path.starts_with("/_hub/")) return {control(request), {}};
   const std::string name = origin == Origin::kHub ? "hub" : "cdn";
-  const std::uint64_t seq = log_.begin(name, connection, request);
+  // In this order: who sees a request in the log may rely on its fault being taken.
   const std::optional<json> action = faults_.take(name, request);
+  const std::uint64_t seq = log_.begin(name, connection, request);
   Request changed = request;
   if (action) {
     if (action->value("expire_signatures", false)) signed_urls_.expire_all();
