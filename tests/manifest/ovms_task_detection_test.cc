@@ -22,7 +22,7 @@ TEST(OvmsTaskDetection, InfersWhatOvmsInfers) {
     if (row.contains("config.json")) metadata.config = row["config.json"].dump();
     if (row.contains("model_index.json")) metadata.model_index = row["model_index.json"].dump();
     if (row.contains("modules.json")) metadata.modules = row["modules.json"].dump();
-    EXPECT_EQ(detect_ovms_task(metadata), row["task"]) << row["case"];
+    EXPECT_EQ(detect_ovms_task(metadata), row["task"].get<std::string>()) << row["case"];
     ++rows;
   }
   EXPECT_EQ(rows, 28);
