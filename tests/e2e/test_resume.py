@@ -128,9 +128,13 @@ def test_two_names_with_a_common_blob_at_once(hub, castool, weights):
     checks.assert_same_file(checks.blob_path(castool.store, digest), source, hub)
 
 
-def test_status_shows_the_transfer(hub, castool, weights):
-    source, digest = weights
-    pull = RunningPull(castool, "acme/m")
+def test_status_shows_the_transfer(hub, castool):
+    # It must not end while a slow machine looks twice: 15 s.
+    hub.settings(bytes_per_second=2 * MIB)
+    source = Synthetic(128 * MIB + 12345, 9)
+    hub.add_repository("acme/long", {"weights.bin": source})
+    digest = checks.digest_of(source, hub)
+    pull = RunningPull(castool, "--connections", 4, "acme/long")
     pull.read_until(digest, 8 * MIB)
     transfers = castool.run("status", "--json").json
     table = castool.run("status").out.splitlines()
