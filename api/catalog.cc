@@ -43,9 +43,15 @@ base::Error not_found(std::string_view name) {
 
 }  // namespace
 
-ReadBlob Catalog::reader() const {
-  return [this](const base::Digest& digest, std::uint64_t limit) {
-    return store_.read_small(digest, limit);
+bool Catalog::may_read(const RefRecord& record, const base::Digest& digest) {
+  return record.state == manifest::RefState::kComplete || record.manifest == digest ||
+         rights_.may_read(record.origin, digest);
+}
+
+ReadBlob Catalog::reader(const RefRecord& record) {
+  return [this, &record](const base::Digest& digest, std::uint64_t limit) -> Result<std::string> {
+    if (may_read(record, digest)) return store_.read_small(digest, limit);
+    return make_error(Code::kNotFound, digest.text() + " is not here");
   };
 }
 
@@ -55,7 +61,7 @@ Result<Catalog::Facts> Catalog::facts_of(const RefRecord& record) {
     const auto known = facts_.find(record.manifest);
     if (known != facts_.end()) return known->second;
   }
-  CASTOOL_ASSIGN(auto facts, read_facts(record, reader()));
+  CASTOOL_ASSIGN(auto facts, read_facts(record, reader(record)));
   auto shared = std::make_shared<const ModelFacts>(std::move(facts));
   const base::MutexLock lock(mutex_);
   if (facts_.size() >= kMostFacts) facts_.clear();
@@ -116,7 +122,7 @@ Result<std::string> Catalog::show(std::string_view name) {
   CASTOOL_ASSIGN(const RefRecord record, find(name));
   CASTOOL_ASSIGN(const Facts facts, facts_of(record));
   const ModelEntry entry = entry_of(record, *facts);
-  CASTOOL_ASSIGN(const ModelText text, read_text(record, entry.name, reader()));
+  CASTOOL_ASSIGN(const ModelText text, read_text(record, entry.name, reader(record)));
   return show_body(entry, text);
 }
 
@@ -183,7 +189,7 @@ Result<std::optional<std::uint64_t>> Catalog::size_of(const base::Digest& digest
         is_manifest ||
         (facts && std::any_of((*facts)->blobs.begin(), (*facts)->blobs.end(),
                               [&](const manifest::Layer& blob) { return blob.digest == digest; }));
-    if (mine) return store_.size_of(digest);
+    if (mine && may_read(record, digest)) return store_.size_of(digest);
   }
   return std::optional<std::uint64_t>();
 }

@@ -20,6 +20,7 @@
 #include "cas/ref_store.h"
 #include "cas/store.h"
 #include "manifest/ref_record.h"
+#include "pull/read_rights.h"
 
 namespace castool::api {
 
@@ -27,7 +28,7 @@ class Catalog {
  public:
   // Both outlive this.
   Catalog(cas::Store& store, cas::RefStore& refs, base::Log& log)
-      : store_(store), refs_(refs), log_(log), listing_(refs, log) {}
+      : store_(store), refs_(refs), log_(log), listing_(refs, log), rights_(store, refs.ns()) {}
 
   // The body of GET /api/tags, newest first.
   [[nodiscard]] base::Result<std::string> list() CASTOOL_EXCLUDES(mutex_);
@@ -65,12 +66,15 @@ class Catalog {
   // What a listing says of one.
   [[nodiscard]] base::Result<Text> text_of(const std::shared_ptr<const ListedRef>& ref,
                                            const Texts& before) CASTOOL_EXCLUDES(mutex_);
-  [[nodiscard]] ReadBlob reader() const;
+  // Whether the model may read what the store has of it.
+  [[nodiscard]] bool may_read(const manifest::RefRecord& record, const base::Digest& digest);
+  [[nodiscard]] ReadBlob reader(const manifest::RefRecord& record);
 
   cas::Store& store_;
   cas::RefStore& refs_;
   base::Log& log_;
   RefListing listing_;
+  pull::ReadRights rights_;
   base::Mutex mutex_;
   std::shared_ptr<const Texts> texts_ CASTOOL_GUARDED_BY(mutex_) = std::make_shared<Texts>();
   std::map<base::Digest, Facts> facts_ CASTOOL_GUARDED_BY(mutex_);  // by manifest

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "base/hasher.h"
 #include "cas/layout.h"
 
 namespace castool::cas {
@@ -30,6 +31,11 @@ bool was_delivered(const Store& store, const std::string& origin, const base::Di
   struct stat info = {};
   const std::string path = delivery_dir(origin) + "/" + digest.hex();
   return ::fstatat(store.dir(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool may_attach(const Store& store, const std::string& origin, const base::Digest& digest) {
+  static const base::Digest kOfNothing = base::Sha256::of(std::string_view());
+  return digest == kOfNothing || was_delivered(store, origin, digest);
 }
 
 }  // namespace castool::cas

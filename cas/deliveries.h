@@ -1,4 +1,5 @@
 // Which origins have delivered which blobs to this store: who once had them to give needs no proof.
+// A stored blob that nobody may have by other reasons is as good as absent to every other origin.
 //
 //   deliveries/<origin key>/<64 hex>     symbolic link whose target is the word "delivered"
 //
@@ -18,5 +19,8 @@ namespace castool::cas {
                                          const base::Digest& digest);
 [[nodiscard]] bool was_delivered(const Store& store, const std::string& origin,
                                  const base::Digest& digest);
+// Whether that origin's bytes need not be fetched: it delivered them, or there are none.
+[[nodiscard]] bool may_attach(const Store& store, const std::string& origin,
+                              const base::Digest& digest);
 
 }  // namespace castool::cas

@@ -10,6 +10,7 @@
 #include "base/byte_range.h"
 #include "base/digest.h"
 #include "base/result.h"
+#include "cas/partial.h"
 #include "cas/store.h"
 
 namespace castool::cas {
@@ -49,5 +50,10 @@ struct Inspection {
 // Files below blobs/ that are no blobs: paths below the store's directory.
 [[nodiscard]] base::Result<std::vector<std::string>> list_no_blobs(const Store& store);
 [[nodiscard]] base::Status quarantine_stray(Store& store, const std::string& path);
+
+// The ranges of an unfinished blob that are said to be here and differ from their checksums. Reads
+// only; what others write meanwhile is passed over.
+[[nodiscard]] base::Result<std::vector<base::ByteRange>> inspect_partial(
+    const Store& store, const PartialInfo& partial, const std::stop_token& stop);
 
 }  // namespace castool::cas

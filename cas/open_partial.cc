@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "cas/deliveries.h"
 #include "cas/layout.h"
 #include "cas/partial_file.h"
 #include "cas/published_partial.h"
@@ -142,6 +143,7 @@ base::Result<std::unique_ptr<Partial>> Store::open_partial(const PartialKey& key
   Opening opening(*this, key, preallocate);
   while (true) {
     CASTOOL_ASSIGN(auto blob, find(key.digest));
+    if (blob && !may_attach(*this, key.origin, key.digest)) blob.reset();
     if (blob && blob->size != key.size) {
       return base::make_error(base::Code::kDigestMismatch,
                               key.digest.text() + " has " + std::to_string(blob->size) +

@@ -128,6 +128,7 @@ class PartialFile final : public Partial {
   [[nodiscard]] base::Status sync_for_good();
   [[nodiscard]] base::Status place_data();
   [[nodiscard]] base::Status hash_again() const;
+  void leave_delivery();
   void leave_sidecar();
   void remove_directory();
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "cas/deliveries.h"
 #include "cas/layout.h"
 #include "cas/partial_file.h"
 #include "cas/publish.h"
@@ -71,7 +72,11 @@ base::Status PartialFile::publish_held() {
   if (generation() != opened_generation_) CASTOOL_RETURN_IF_ERROR(hash_again());
   if (write_fd_ < 0) CASTOOL_RETURN_IF_ERROR(open_for_writing());
   CASTOOL_RETURN_IF_ERROR(sync_for_good());
+  // Before the blob is there, so that whoever shares this partial finds both; and once more, since
+  // gc takes what belongs to no blob.
+  leave_delivery();
   CASTOOL_RETURN_IF_ERROR(place_data());
+  leave_delivery();
   leave_sidecar();
   remove_directory();
   return base::ok();
@@ -96,6 +101,11 @@ base::Status PartialFile::place_data() {
   if (!placed) return base::failure(placed);
   if (*placed == Placed::kAlreadyThere) (void)files_.unlink(directory_.get(), kDataFile);
   return base::ok();
+}
+
+void PartialFile::leave_delivery() {
+  const base::Status noted = note_delivery(store_, key_.origin, key_.digest);
+  if (!noted) store_.log().debug("no note of a delivery: {}", noted.error().text());
 }
 
 base::Status PartialFile::hash_again() const {

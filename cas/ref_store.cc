@@ -1,10 +1,16 @@
 #include "cas/ref_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <utility>
 
 #include "cas/layout.h"
 #include "cas/read_file.h"
@@ -26,6 +32,39 @@ base::Status make_namespace(Store& store, const std::string& dir) {
   return base::ok();
 }
 
+// As many records as are worth a thread of their own.
+constexpr std::size_t kWorthAThread = 1000;
+
+struct Slice {
+  std::vector<NamedRecord> records;
+  base::Status status = base::ok();
+};
+
+base::Status read_records(int dir, std::span<const std::string> files,
+                          std::vector<NamedRecord>& records) {
+  records.reserve(files.size());
+  for (const std::string& file : files) {
+    auto name = decode_ref_name(file);
+    if (!name) continue;
+    CASTOOL_ASSIGN(auto bytes, read_file_at(dir, file, kMaxRecord));
+    // Removed since the listing.
+    if (!bytes) continue;
+    records.push_back({*std::move(name), *std::move(bytes)});
+  }
+  return base::ok();
+}
+
+// False when there can be no more threads.
+template <class Work>
+bool begin_thread(std::vector<std::jthread>& threads, const Work& work) {
+  try {
+    threads.emplace_back(work);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 base::Result<RefStore> RefStore::open(Store& store, const std::string& ns) {
@@ -42,16 +81,30 @@ base::Result<std::optional<std::string>> RefStore::get(const std::string& name) 
 }
 
 base::Result<std::vector<NamedRecord>> RefStore::list(const Store& store, const std::string& ns) {
-  std::vector<NamedRecord> records;
   const std::string dir = namespace_dir(ns);
+  CASTOOL_ASSIGN(const auto open, open_for_reading(store.dir(), dir, O_DIRECTORY));
+  if (!open) return std::vector<NamedRecord>();
   CASTOOL_ASSIGN(const auto files, list_dir(store.dir(), dir));
-  for (const std::string& file : files) {
-    auto name = decode_ref_name(file);
-    if (!name) continue;
-    CASTOOL_ASSIGN(auto bytes, read_file_at(store.dir(), dir + "/" + file, kMaxRecord));
-    // Removed since the listing.
-    if (!bytes) continue;
-    records.push_back({*std::move(name), *std::move(bytes)});
+  // Small files cost their system calls: thousands of them are read beside each other.
+  const std::size_t most = std::max(std::thread::hardware_concurrency(), 1u);
+  const std::size_t workers = std::clamp<std::size_t>(files.size() / kWorthAThread, 1, most);
+  std::vector<Slice> slices(workers);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < workers; ++i) {
+      const std::size_t from = files.size() * i / workers;
+      const std::size_t to = files.size() * (i + 1) / workers;
+      const auto read = [&, part = std::span(files).subspan(from, to - from), &slice = slices[i]] {
+        slice.status = read_records(open->get(), part, slice.records);
+      };
+      if (i + 1 == workers || !begin_thread(threads, read)) read();
+    }
+  }
+  std::vector<NamedRecord> records;
+  records.reserve(files.size());
+  for (Slice& slice : slices) {
+    CASTOOL_RETURN_IF_ERROR(std::move(slice.status));
+    std::ranges::move(slice.records, std::back_inserter(records));
   }
   std::ranges::sort(records, {}, &NamedRecord::name);
   return records;

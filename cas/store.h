@@ -127,8 +127,8 @@ class Store {
   // begin_ingest + append + commit.
   [[nodiscard]] base::Result<base::Digest> put(std::string_view bytes, std::stop_token stop = {});
 
-  // Opens or creates the partial of `key`; see partial.h. When the blob is stored already, the
-  // partial returned is complete and published, and its data file is the blob.
+  // Opens or creates the partial of `key`; see partial.h. When the blob is stored and that origin
+  // delivered it (deliveries.h), the partial is complete and published, its data file the blob.
   [[nodiscard]] base::Result<std::unique_ptr<Partial>> open_partial(
       const PartialKey& key, Preallocate preallocate, const std::stop_token& stop = {});
 

@@ -24,8 +24,9 @@ namespace castool::fusefs {
 // its manifest says under which name they are there.
 struct BlobHome {
   [[nodiscard]] static std::shared_ptr<const BlobHome> of(const manifest::RefRecord& record) {
-    return std::make_shared<const BlobHome>(BlobHome{
-        record.name, record.source, record.origin, record.revision, record.kind, record.manifest});
+    return std::make_shared<const BlobHome>(
+        BlobHome{record.name, record.source, record.origin, record.revision, record.kind,
+                 record.manifest, record.state == manifest::RefState::kComplete});
   }
   friend bool operator==(const BlobHome&, const BlobHome&) = default;
 
@@ -35,6 +36,9 @@ struct BlobHome {
   std::string revision;
   manifest::ModelKind kind = manifest::ModelKind::kHub;
   base::Digest manifest;
+  // All that the manifest names was obtained, so that it may be read. Else the store may have what
+  // this model has no right to (BlobOpener).
+  bool complete = false;
 };
 
 struct WantedBlob {
@@ -57,8 +61,9 @@ class FillingBlob {
   [[nodiscard]] virtual int fd() const = 0;
   // ok: every byte of `range` may be given out now. Under --verify strict that is when the whole
   // blob was verified. kDigestMismatch: bytes that were given out have turned out wrong, or nothing
-  // right is to be had; so is every later want() of this value. kCancelled: cancel(). Anything
-  // else is the failure of this read only.
+  // right is to be had; so is every later want() of this value. kCancelled: cancel(). kQuota: it
+  // would be more than the namespace may hold (EDQUOT to readers). Anything else is the failure of
+  // this read only.
   [[nodiscard]] virtual Ticket want(const base::ByteRange& range, Done done) = 0;
   // What becomes of the whole: ok once it was verified, kDigestMismatch as soon as bytes that were
   // given out have turned out wrong (or nothing right is to be had). Asks for nothing by itself.

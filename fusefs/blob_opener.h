@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "cas/checked_blob.h"
 #include "cas/store.h"
+#include "fusefs/file_content.h"
 
 namespace castool::fusefs {
 
@@ -30,17 +31,18 @@ struct OpenedBlob {
   std::shared_ptr<cas::CheckedBlob> checks;
 };
 
+// What is named with a home that may not read it is as good as absent.
 class BlobOpener {
  public:
   virtual ~BlobOpener() = default;
-  [[nodiscard]] virtual base::Result<OpenedBlob> open(const base::Digest& digest) = 0;
+  [[nodiscard]] virtual base::Result<OpenedBlob> open(const BlobContent& wanted) = 0;
   // The same for one that is open already, whatever has become of its name since.
   [[nodiscard]] virtual base::Result<OpenedBlob> open_again(cas::Blob blob) = 0;
   // Whether open() would give a blob without checks that is worth leaving to the kernel. Cheap.
-  [[nodiscard]] virtual bool needs_no_look(const base::Digest& digest) = 0;
+  [[nodiscard]] virtual bool needs_no_look(const BlobContent& wanted) = 0;
   // A check found the blob wrong. Another file of that name, which came since, is left alone.
   virtual void found_damaged(const cas::Blob& blob, const base::Error& error) = 0;
-  [[nodiscard]] virtual base::Result<BlobStatus> status(const base::Digest& digest) = 0;
+  [[nodiscard]] virtual base::Result<BlobStatus> status(const BlobContent& wanted) = 0;
   // Of the file system that holds the blobs.
   [[nodiscard]] virtual base::Result<struct statvfs> space() = 0;
 };

@@ -20,6 +20,7 @@ void put_home(ByteWriter& out, const BlobHome& home) {
     out.text(*text);
   out.number(static_cast<std::uint8_t>(home.kind));
   out.text(home.manifest.text());
+  out.number<std::uint8_t>(home.complete);
 }
 
 class NodeTable {
@@ -112,6 +113,7 @@ std::shared_ptr<const BlobHome> take_home(ByteReader& in) {
     *text = in.text();
   home.kind = static_cast<manifest::ModelKind>(in.number<std::uint8_t>());
   home.manifest = take_digest(in);
+  home.complete = in.number<std::uint8_t>() != 0;
   return std::make_shared<const BlobHome>(std::move(home));
 }
 

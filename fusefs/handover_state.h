@@ -14,7 +14,7 @@
 //              4 link       text target
 //              2 directory  u8 follows the refs, u8 is a model, (home, u8 servable) if so,
 //                           u8 children: 0 not made, else list of u64: nodes
-//   home     = text name, source, origin, revision, u8 kind, text manifest
+//   home     = text name, source, origin, revision, u8 kind, text manifest, u8 complete
 //   known    = list of (u64 id, u64 node, u64 count, u8 unsure, u8 poisoned)
 //   files    = list of (u64 id, u64 count, i32 native, u8 filling, text given out, u8 has blob)
 //              and as many descriptors as there are blobs, in the same order
@@ -37,7 +37,7 @@
 
 namespace castool::fusefs {
 
-inline constexpr std::uint64_t kHandoverVersion = 2;
+inline constexpr std::uint64_t kHandoverVersion = 3;
 
 // Of the connection to the kernel.
 struct ConnectionState {

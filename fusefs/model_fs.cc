@@ -126,11 +126,11 @@ bool ModelFs::may_be_native(const Node& node) const {
 // What a file is now: its store is looked at, since whatever was so at the last look-up may have
 // changed. Small blobs are all but never missing, and are not asked for.
 NodeId ModelFs::node_of(const Node& file) const {
-  const base::Digest& digest = digest_of(file.content());
-  if (may_be_native(file) && parts_.blobs.needs_no_look(digest)) return file.ino() | kNativeBit;
+  const auto* blob = std::get_if<BlobContent>(&file.content());
+  if (may_be_native(file) && parts_.blobs.needs_no_look(*blob)) return file.ino() | kNativeBit;
   auto bytes = KnownNodes::Bytes::kStored;
   if (files_.can_fill(file) && file.size() > cas::kChunkSize) {
-    const auto stored = parts_.blobs.status(digest);
+    const auto stored = parts_.blobs.status(*blob);
     if (stored && stored->state != BlobState::kVerified) bytes = KnownNodes::Bytes::kFilling;
   }
   return nodes_.node_for(file.ino(), bytes);
@@ -279,9 +279,10 @@ Answer<std::string> ModelFs::getxattr(NodeId id, std::string_view name) {
 }
 
 Answer<BlobStatus> ModelFs::status_of(const Node& file) {
-  if (!std::holds_alternative<BlobContent>(file.content()))
+  const auto* blob = std::get_if<BlobContent>(&file.content());
+  if (blob == nullptr)
     return BlobStatus{BlobState::kVerified, static_cast<std::uint64_t>(stat_of(file).st_size)};
-  const auto stored = parts_.blobs.status(digest_of(file.content()));
+  const auto stored = parts_.blobs.status(*blob);
   if (!stored) return log_unreadable(log_, file, stored.error());
   if (stored->state == BlobState::kAbsent && files_.can_fill(file))
     return files_.filling_status(file);

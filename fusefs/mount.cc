@@ -110,8 +110,8 @@ class FuseMount final : public Mount, private MountGiver {
         filler_(filler),
         clock_(clock),
         log_(log),
-        blobs_(store, options_.trust),
-        manifests_(std::make_shared<StoreManifests>(store)) {}
+        blobs_(store, options_.trust, options_.may_read),
+        manifests_(std::make_shared<StoreManifests>(store, options_.may_read)) {}
 
   ~FuseMount() override {
     control_socket_.reset();

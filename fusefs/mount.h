@@ -32,6 +32,7 @@ struct MountOptions {
   bool allow_other = false;
   std::string source_name;  // what mount(8) shows as device: the store's path
   Trust trust = Trust::kCheck;
+  MayRead may_read;               // outlives the mount
   OnDemandPatterns on_demand;     // models that are brought here when they are looked for,
   ModelFinder* finder = nullptr;  // by this one, which outlives the mount
   OnDemandListed listed = OnDemandListed::kNo;

@@ -14,8 +14,8 @@ base::Result<std::shared_ptr<const OpenFile>> OpenFile::open(BlobOpener& blobs,
                                                              const FileContent& content,
                                                              std::uint64_t size, Mapping mapping) {
   OpenedBlob blob;
-  if (std::holds_alternative<BlobContent>(content)) {
-    CASTOOL_ASSIGN(blob, blobs.open(digest_of(content)));
+  if (const auto* wanted = std::get_if<BlobContent>(&content)) {
+    CASTOOL_ASSIGN(blob, blobs.open(*wanted));
   }
   return make(content, size, mapping, std::move(blob));
 }

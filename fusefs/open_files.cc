@@ -272,7 +272,7 @@ Answer<Slice> OpenFiles::end_read(FillingFile& file, const base::ByteRange& rang
     log_.error("read of {} of {} at {} failed: {}", file.wanted().digest.text(),
                file.wanted().home->name, range.offset, status.error().text());
   }
-  return Errno{EIO};
+  return Errno{status.error().code == base::Code::kQuota ? EDQUOT : EIO};
 }
 
 std::size_t OpenFiles::size() const {

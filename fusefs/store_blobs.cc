@@ -21,6 +21,11 @@ base::Error not_stored(const base::Digest& digest) {
   return error;
 }
 
+bool allows(const MayRead& may_read, const BlobContent& wanted) {
+  if (!wanted.home || wanted.home->complete) return true;
+  return may_read && may_read(*wanted.home, wanted.digest);
+}
+
 bool same_file(int one, int other) {
   struct stat a {};
   struct stat b {};
@@ -40,9 +45,9 @@ StoreBlobs::~StoreBlobs() {
   }
 }
 
-base::Result<OpenedBlob> StoreBlobs::open(const base::Digest& digest) {
-  CASTOOL_ASSIGN(std::optional<cas::Blob> found, store_.find(digest));
-  if (!found) return not_stored(digest);
+base::Result<OpenedBlob> StoreBlobs::open(const BlobContent& wanted) {
+  CASTOOL_ASSIGN(std::optional<cas::Blob> found, store_.find(wanted.digest));
+  if (!found || !allows(may_read_, wanted)) return not_stored(wanted.digest);
   return open_again(*std::move(found));
 }
 
@@ -54,10 +59,11 @@ base::Result<OpenedBlob> StoreBlobs::open_again(cas::Blob blob) {
   return OpenedBlob{{checks, &checks->blob()}, checks};
 }
 
-bool StoreBlobs::needs_no_look(const base::Digest& digest) {
-  const auto found = store_.find(digest);
+bool StoreBlobs::needs_no_look(const BlobContent& wanted) {
+  const auto found = store_.find(wanted.digest);
   if (!found || !*found || (*found)->size <= cas::kChunkSize) return false;
-  return trust_ == Trust::kStore || store_.verified_this_boot(digest, (*found)->fd.get());
+  if (!allows(may_read_, wanted)) return false;
+  return trust_ == Trust::kStore || store_.verified_this_boot(wanted.digest, (*found)->fd.get());
 }
 
 std::shared_ptr<cas::CheckedBlob> StoreBlobs::checks_for(cas::Blob blob) {
@@ -115,9 +121,9 @@ void StoreBlobs::found_damaged(const cas::Blob& blob, const base::Error& error) 
   if (!moved) store_.log().error("cannot move it to quarantine: {}", moved.error().text());
 }
 
-base::Result<BlobStatus> StoreBlobs::status(const base::Digest& digest) {
-  CASTOOL_ASSIGN(const std::optional<std::uint64_t> size, store_.size_of(digest));
-  if (!size) return BlobStatus{};
+base::Result<BlobStatus> StoreBlobs::status(const BlobContent& wanted) {
+  CASTOOL_ASSIGN(const std::optional<std::uint64_t> size, store_.size_of(wanted.digest));
+  if (!size || !allows(may_read_, wanted)) return BlobStatus{};
   return BlobStatus{BlobState::kVerified, *size};
 }
 
@@ -153,7 +159,9 @@ base::Result<std::vector<std::byte>> read_header(const cas::Blob& blob) {
 
 }  // namespace
 
-base::Result<manifest::GgufMetadata> StoreManifests::gguf(const base::Digest& digest) const {
+base::Result<manifest::GgufMetadata> StoreManifests::gguf(const BlobContent& wanted) const {
+  const base::Digest& digest = wanted.digest;
+  if (!allows(may_read_, wanted)) return not_stored(digest);
   // More than any namespace has; then all are read again.
   constexpr std::size_t kMostKept = 10'000;
   {

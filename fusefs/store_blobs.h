@@ -2,17 +2,24 @@
 // outlives both. Safe from any thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
 #include "cas/store.h"
+#include "fusefs/blob_filler.h"
 #include "fusefs/blob_opener.h"
 #include "fusefs/views/view.h"
 
 namespace castool::fusefs {
+
+// Whether a stored blob may be read through a model that lacks some of what its manifest names.
+// Safe from any thread; an empty one says no.
+using MayRead = std::function<bool(const BlobHome& home, const base::Digest& digest)>;
 
 // Whether blobs are taken as they lie in the store, or compared with their checksums once a boot.
 enum class Trust { kCheck, kStore };
@@ -21,14 +28,15 @@ enum class Trust { kCheck, kStore };
 // rest of them on a thread of its own, one at a time, so that later opens need no look.
 class StoreBlobs final : public BlobOpener {
  public:
-  StoreBlobs(cas::Store& store, Trust trust) : store_(store), trust_(trust) {}
+  StoreBlobs(cas::Store& store, Trust trust, MayRead may_read)
+      : store_(store), trust_(trust), may_read_(std::move(may_read)) {}
   ~StoreBlobs() override;
 
-  base::Result<OpenedBlob> open(const base::Digest& digest) override;
+  base::Result<OpenedBlob> open(const BlobContent& wanted) override;
   base::Result<OpenedBlob> open_again(cas::Blob blob) override;
-  [[nodiscard]] bool needs_no_look(const base::Digest& digest) override;
+  [[nodiscard]] bool needs_no_look(const BlobContent& wanted) override;
   void found_damaged(const cas::Blob& blob, const base::Error& error) override;
-  base::Result<BlobStatus> status(const base::Digest& digest) override;
+  base::Result<BlobStatus> status(const BlobContent& wanted) override;
   base::Result<struct statvfs> space() override;
 
  private:
@@ -38,6 +46,7 @@ class StoreBlobs final : public BlobOpener {
 
   cas::Store& store_;
   const Trust trust_;
+  const MayRead may_read_;
   base::Mutex mutex_;
   base::CondVar changed_;
   // What is being checked, so that all who have a blob open share the result.
@@ -49,14 +58,16 @@ class StoreBlobs final : public BlobOpener {
 // Says in the log which manifest could not be read.
 class StoreManifests final : public ManifestSource {
  public:
-  explicit StoreManifests(cas::Store& store) : store_(store) {}
+  StoreManifests(cas::Store& store, MayRead may_read)
+      : store_(store), may_read_(std::move(may_read)) {}
   base::Result<std::string> load(const base::Digest& digest, std::uint64_t limit) const override;
   base::Result<std::uint64_t> size(const base::Digest& digest) const override;
   // Read once: what a blob says never changes.
-  base::Result<manifest::GgufMetadata> gguf(const base::Digest& digest) const override;
+  base::Result<manifest::GgufMetadata> gguf(const BlobContent& wanted) const override;
 
  private:
   cas::Store& store_;
+  const MayRead may_read_;
   mutable base::Mutex mutex_;
   mutable std::map<base::Digest, base::Result<manifest::GgufMetadata>> ggufs_
       CASTOOL_GUARDED_BY(mutex_);

@@ -81,6 +81,18 @@ base::Status read_serving(const JsonFields& fields, RefRecord& record) {
   return base::ok();
 }
 
+base::Status read_patterns(const JsonValue& root, std::string_view name,
+                           std::vector<std::string>& patterns) {
+  if (root.find(name) == nullptr) return base::ok();
+  const JsonFields fields(root, kWhat);
+  CASTOOL_ASSIGN(const JsonValue::Array* list, fields.array(name));
+  for (const JsonValue& value : *list) {
+    if (value.string() == nullptr) return fields.error(name, "a value that is not a string");
+    patterns.push_back(*value.string());
+  }
+  return base::ok();
+}
+
 base::Result<Attachment> read_attachment(const JsonValue& value) {
   const JsonFields fields(value, kWhat);
   Attachment attachment;
@@ -117,6 +129,15 @@ std::string print_attachments(const std::vector<Attachment>& attachments) {
     out += ",\"revision\":" + json_quote(attachment.revision);
     out += ",\"manifest\":" + json_quote(attachment.manifest.text());
     out += ",\"bytes\":" + std::to_string(attachment.bytes) + "}";
+  }
+  return out + "]";
+}
+
+std::string print_patterns(const std::vector<std::string>& patterns) {
+  std::string out = "[";
+  for (const std::string& pattern : patterns) {
+    if (out.size() > 1) out += ',';
+    out += json_quote(pattern);
   }
   return out + "]";
 }
@@ -167,6 +188,8 @@ std::string print_ref_record(const RefRecord& record) {
   member("first_pulled_ns", std::to_string(record.first_pulled_ns));
   member("pulled_at", std::to_string(record.pulled_at));
   member("last_used_at", std::to_string(record.last_used_at));
+  if (!record.include.empty()) member("include", print_patterns(record.include));
+  if (!record.exclude.empty()) member("exclude", print_patterns(record.exclude));
   member("served_name", json_quote(record.served_name));
   member("task", json_quote(record.task));
   member("options", print_options(record.options));
@@ -184,6 +207,8 @@ base::Result<RefRecord> parse_ref_record(std::string_view json) {
   CASTOOL_RETURN_IF_ERROR(read_names(fields, record));
   CASTOOL_RETURN_IF_ERROR(read_figures(fields, record));
   CASTOOL_RETURN_IF_ERROR(read_serving(fields, record));
+  CASTOOL_RETURN_IF_ERROR(read_patterns(root, "include", record.include));
+  CASTOOL_RETURN_IF_ERROR(read_patterns(root, "exclude", record.exclude));
   CASTOOL_RETURN_IF_ERROR(read_attachments(root, record));
   return record;
 }

@@ -48,6 +48,8 @@ struct RefRecord {
   std::int64_t first_pulled_ns = 0;  // since the epoch; orders config.json
   std::int64_t pulled_at = 0;
   std::int64_t last_used_at = 0;
+  // Which of a repository's files were asked for (PullRequest); `update` asks for them again.
+  std::vector<std::string> include, exclude;
   std::string served_name;                     // --model_name, or empty
   std::string task;                            // OVMS task, or empty: no graph
   std::map<std::string, std::string> options;  // OVMS options by their own names

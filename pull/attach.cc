@@ -10,12 +10,13 @@
 #include "pull/proof_sink.h"
 
 namespace castool::pull {
-namespace {
 
 using base::Digest;
-using base::Result;
 using base::Status;
 
+namespace {
+
+using base::Result;
 using Digests = std::unordered_set<Digest>;
 
 // Which of `wanted` the ref has. What cannot be read names nothing.
@@ -64,7 +65,8 @@ Attach attach_rule(const AttachFacts& facts) {
 }
 
 Status apply_attach_rule(const cas::Store& store, const cas::RefStore& refs,
-                         const std::string& name, const RemoteModel& model, PullPlan& plan) {
+                         const std::string& name, const RemoteModel& model, Extent extent,
+                         PullPlan& plan) {
   // Mostly none: the origin is known to have delivered the blob.
   Digests unproved;
   for (const PlannedBlob& blob : plan.blobs) {
@@ -83,7 +85,9 @@ Status apply_attach_rule(const cas::Store& store, const cas::RefStore& refs,
     AttachFacts facts;
     facts.stored = true;
     facts.held_by_namespace = held.contains(*blob.digest);
-    if (attach_rule(facts) == Attach::kProve) blob.route = Route::kProve;
+    if (attach_rule(facts) != Attach::kProve) continue;
+    const bool absent_is_later = route_of(blob.size, false, true, extent) == Route::kLater;
+    blob.route = absent_is_later ? Route::kProveOrLater : Route::kProve;
   }
   return base::ok();
 }

@@ -32,11 +32,12 @@ enum class Attach { kFetch, kReuse, kProve };
 // Pure.
 [[nodiscard]] Attach attach_rule(const AttachFacts& facts);
 
-// Makes kProve of what the plan may not simply reuse. `refs` is the namespace; `name` the ref that
-// the model gets, or empty.
+// Makes kProve of what the plan may not simply reuse, and kProveOrLater where a lazy pull would not
+// have asked for it: then what the store has changes nothing that the origin could see the end of.
+// `refs` is the namespace; `name` the ref that the model gets, or empty.
 [[nodiscard]] base::Status apply_attach_rule(const cas::Store& store, const cas::RefStore& refs,
                                              const std::string& name, const RemoteModel& model,
-                                             PullPlan& plan);
+                                             Extent extent, PullPlan& plan);
 
 // The ranges that a proof asks for: all of a blob up to 2 MiB, 32 times 64 KiB of a larger one.
 // Pure, given the generator.

@@ -12,6 +12,7 @@
 #include "manifest/ovms_loras.h"
 #include "manifest/ovms_options.h"
 #include "manifest/path_rules.h"
+#include "pull/attach.h"
 #include "pull/fetch_model.h"
 #include "pull/hub_error.h"
 #include "pull/hub_source.h"
@@ -301,7 +302,9 @@ Status plan_attachments(const PullContext& context,
     CASTOOL_ASSIGN(const auto source, repository_source(context, wanted));
     CASTOOL_ASSIGN(const RemoteModel model, source->resolve(stop));
     CASTOOL_RETURN_IF_ERROR(check_files(wanted, model));
-    CASTOOL_ASSIGN(const auto plan, make_plan(context.store, model, Extent::kWhole));
+    CASTOOL_ASSIGN(auto plan, make_plan(context.store, model, Extent::kWhole));
+    CASTOOL_RETURN_IF_ERROR(
+        apply_attach_rule(context.store, context.refs, {}, model, Extent::kWhole, plan));
     for (PlannedFile& file : planned_files(model, plan)) {
       file.path = wanted.path + "/" + (wanted.flat ? base_name(file.path) : file.path);
       planned.push_back(std::move(file));

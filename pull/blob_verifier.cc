@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cas/deliveries.h"
 #include "pull/compare_sink.h"
 #include "pull/waiting.h"
 
@@ -52,7 +53,7 @@ std::string list_chunks(const std::vector<base::ByteRange>& chunks) {
 
 Result<bool> BlobVerifier::stored(const cas::PartialKey& key) const {
   CASTOOL_ASSIGN(const auto size, store_.size_of(key.digest));
-  if (!size) return false;
+  if (!size || !cas::may_attach(store_, key.origin, key.digest)) return false;
   if (*size == key.size) return true;
   Error error =
       make_error(Code::kDigestMismatch, fmt::format("{} has {} bytes here, and the origin says {}",

@@ -40,7 +40,8 @@ class BlobVerifier {
   BlobVerifier(cas::Store& store, fetch::Downloader& downloader, base::Clock& clock, base::Log& log)
       : store_(store), downloader_(downloader), clock_(clock), log_(log) {}
 
-  // Whether the blob is in the store; kDigestMismatch when it is there with another size.
+  // Whether the blob is in the store, delivered by the key's origin; kDigestMismatch when it is
+  // there with another size.
   [[nodiscard]] base::Result<bool> stored(const cas::PartialKey& key) const;
   // Fetches every chunk that is missing.
   [[nodiscard]] base::Status download(const BlobRequest& request, const IncomingBlob& blob,

@@ -20,7 +20,7 @@ Status authorise(ModelSource& source, const RemoteModel& model, const PullPlan& 
   bool reuses = model.restricted;
   for (const auto& blob : plan.blobs) {
     // What a lazy pull leaves to its readers may be here in part.
-    reuses = reuses || blob.route == Route::kReuse || blob.route == Route::kLater;
+    reuses = reuses || blob.route == Route::kReuse || is_left(blob);
   }
   if (!reuses || model.files.empty()) return base::ok();
   // A file whose digest is known redirects away, which is an answer in one round trip.
@@ -40,8 +40,7 @@ std::vector<PlannedFile> planned_files(const RemoteModel& model, const PullPlan&
                                    : "git-sha1:" + blob.git_oid.value_or(base::GitOid()).hex();
     for (const std::size_t index : blob.files) {
       const RemoteFile& file = model.files[index];
-      planned[index] = {file.path, file.size, digest, blob.route == Route::kReuse,
-                        blob.route == Route::kLater};
+      planned[index] = {file.path, file.size, digest, blob.route == Route::kReuse, is_left(blob)};
     }
   }
   return planned;
@@ -65,9 +64,10 @@ Result<FetchedModel> fetch_model(const PullContext& context, ModelSource& source
   fetched.digests.resize(model.files.size());
   for (std::size_t i = 0; i < plan.blobs.size(); ++i) {
     fetched.distinct[(*blobs)[i]] = plan.blobs[i].size;
+    if (is_left(plan.blobs[i])) fetched.left.insert((*blobs)[i]);
     for (const std::size_t file : plan.blobs[i].files) fetched.digests[file] = (*blobs)[i];
   }
-  note_deliveries(context, model, plan);
+  note_deliveries(context, model, plan, *blobs);
   return fetched;
 }
 

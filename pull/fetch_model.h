@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <stop_token>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace castool::pull {
 struct FetchedModel {
   std::vector<base::Digest> digests;               // of each file of the model
   std::map<base::Digest, std::uint64_t> distinct;  // with their sizes
+  std::set<base::Digest> left;                     // to readers, unless they had come before
   std::uint64_t bytes_fetched = 0;
 };
 

@@ -9,10 +9,12 @@
 #include <fmt/format.h>
 
 #include "base/hasher.h"
+#include "cas/deliveries.h"
 #include "pull/attach.h"
 #include "pull/header_fetcher.h"
 #include "pull/hub_error.h"
 #include "pull/parallel.h"
+#include "pull/quota.h"
 #include "pull/waiting.h"
 
 namespace castool::pull {
@@ -156,7 +158,7 @@ Result<std::vector<Digest>> FileFetcher::run(int connections, std::stop_token st
   std::vector<std::size_t> small, large;
   for (std::size_t i = 0; i < plan_.blobs.size(); ++i) {
     const Route route = plan_.blobs[i].route;
-    (route == Route::kRanges || route == Route::kLater ? large : small).push_back(i);
+    (route == Route::kRanges || is_left(plan_.blobs[i]) ? large : small).push_back(i);
   }
   const auto width = static_cast<std::size_t>(std::max(connections, 1));
   const TaskGroup groups[] = {
@@ -204,6 +206,19 @@ Status FileFetcher::fetch_small(std::size_t index, std::stop_token stop) {
   return base::ok();
 }
 
+// Whatever keeps the origin from it, the blob is then left to its readers, as if nobody had it.
+Result<bool> FileFetcher::show_possession(const RemoteFile& file, const std::stop_token& stop) {
+  const Status proved = prove_possession(context_.store, context_.downloader,
+                                         source_.addresses(file), *file.digest, stop);
+  if (!proved && proved.error().code == Code::kCancelled) return base::failure(proved);
+  if (!proved || !check_quota_of(context_.store, context_.refs.ns(), *file.digest, file.size)) {
+    return false;
+  }
+  const Status noted = cas::note_delivery(context_.store, model_.origin, *file.digest);
+  if (!noted) context_.log.debug("{}", noted.error().text());
+  return noted.has_value();
+}
+
 Status FileFetcher::fetch_large(std::size_t index, std::stop_token stop) {
   const PlannedBlob& blob = plan_.blobs[index];
   const RemoteFile& file = model_.files[blob.files.front()];
@@ -212,7 +227,14 @@ Status FileFetcher::fetch_large(std::size_t index, std::stop_token stop) {
   request.addresses = source_.addresses(file);
   request.progress = progress_[index];
   digests_[index] = file.digest;
-  if (blob.route == Route::kLater) {
+  if (blob.route == Route::kProveOrLater) {
+    CASTOOL_ASSIGN(const bool shown, show_possession(file, stop));
+    if (shown) {
+      request.progress->finish();
+      return base::ok();
+    }
+  }
+  if (is_left(blob)) {
     return fetch_header(context_.store, context_.downloader, request, file.format, std::move(stop));
   }
   BlobFetcher fetcher(context_.store, context_.downloader, context_.clock, context_.log);

@@ -46,6 +46,8 @@ class FileFetcher {
 
  private:
   [[nodiscard]] base::Status fetch_small(std::size_t blob, std::stop_token stop);
+  [[nodiscard]] base::Result<bool> show_possession(const RemoteFile& file,
+                                                   const std::stop_token& stop);
   [[nodiscard]] base::Status fetch_large(std::size_t blob, std::stop_token stop);
 
   const PullContext& context_;

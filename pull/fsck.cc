@@ -7,6 +7,7 @@
 
 #include "base/mutex.h"
 #include "cas/lease.h"
+#include "cas/partial.h"
 #include "cas/sweep.h"
 #include "pull/blob_mender.h"
 #include "pull/fsck_catalogue.h"
@@ -39,6 +40,7 @@ class Check {
     CASTOOL_ASSIGN(const auto rest, others());
     CASTOOL_RETURN_IF_ERROR(check_all(rest));
     if (options_.names.empty()) CASTOOL_RETURN_IF_ERROR(check_strays());
+    if (options_.names.empty()) CASTOOL_RETURN_IF_ERROR(check_partials());
     return std::move(report_);
   }
 
@@ -162,6 +164,27 @@ class Check {
     return base::ok();
   }
 
+  Status check_partials() {
+    CASTOOL_ASSIGN(const auto partials, cas::list_partials(store_));
+    for (const cas::PartialInfo& partial : partials) {
+      if (!is_in(options_.subset, partial.digest)) continue;
+      CASTOOL_ASSIGN(auto bad, cas::inspect_partial(store_, partial, stop_));
+      ++report_.partials;
+      if (bad.empty()) continue;
+      Damage damage{Trouble::kPartial, partial.digest, {}, std::move(bad), false, {}};
+      if (changes()) note(forget_chunks(partial), damage);
+      add(std::move(damage));
+    }
+    return base::ok();
+  }
+
+  Status forget_chunks(const cas::PartialInfo& info) {
+    CASTOOL_ASSIGN(const auto partial, store_.open_partial({info.digest, info.size, info.origin},
+                                                           cas::Preallocate::kNo, stop_));
+    CASTOOL_RETURN_IF_ERROR(partial->recheck());
+    return base::ok();
+  }
+
   static void note(const Status& status, Damage& damage) {
     damage.repaired = status.has_value();
     if (!status) damage.why_not = status.error().text();
@@ -206,6 +229,7 @@ std::string_view word(Trouble trouble) {
     case Trouble::kMode: return "wrong mode";
     case Trouble::kOwner: return "wrong owner";
     case Trouble::kStray: return "no blob";
+    case Trouble::kPartial: return "wrong bytes of an unfinished blob";
   }
   return "";
 }

@@ -1,6 +1,9 @@
 // Checks a store: every blob against its name, every ref against what it names. What is wrong is
 // moved to quarantine, and with kRepair fetched again from where it came from: bad chunks only.
 //
+// Of what is unfinished, the chunks that are here are held against their checksums. Those that
+// differ are forgotten, so that they are fetched again; with kOnlyTell they are told.
+//
 // Blobs are checked beside each other, on as many threads as there are processors; one blob on one
 // thread, since SHA-256 is serial. Safe beside pulls, mounts and gc: what goes meanwhile is passed
 // over, and a reader of a bad blob gets the repaired one with its next open.
@@ -47,7 +50,8 @@ enum class Trouble {
   kRecord,    // of a ref: not readable
   kMode,
   kOwner,
-  kStray,  // a file below blobs/ that is no blob
+  kStray,    // a file below blobs/ that is no blob
+  kPartial,  // of an unfinished blob: what is said to be here and is not, to be fetched again
 };
 [[nodiscard]] std::string_view word(Trouble trouble);
 
@@ -63,7 +67,8 @@ struct Damage {
 struct FsckReport {
   std::uint64_t checked = 0;  // blobs
   std::uint64_t bytes = 0;
-  std::uint64_t orphans = 0;  // blobs that no ref names: gc's business
+  std::uint64_t partials = 0;  // unfinished blobs that were looked at; not in the two above
+  std::uint64_t orphans = 0;   // blobs that no ref names: gc's business
   std::uint64_t bytes_fetched = 0;
   std::vector<Damage> damaged;
 };

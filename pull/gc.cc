@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "cas/deliveries.h"
 #include "cas/gc_locks.h"
 #include "cas/lease.h"
 #include "cas/ref_lock.h"
@@ -161,8 +162,10 @@ class Collection {
 
   Status sweep_partials() {
     for (const auto& partial : partials_) {
-      const BlobIs blob =
-          partial.digest && stored_.contains(*partial.digest) ? BlobIs::kStored : BlobIs::kMissing;
+      // What others brought does not finish it.
+      const bool stored = partial.digest && stored_.contains(*partial.digest) &&
+                          cas::may_attach(store_, partial.origin, *partial.digest);
+      const BlobIs blob = stored ? BlobIs::kStored : BlobIs::kMissing;
       const NeededBy needed =
           partial.digest ? needs_[{*partial.digest, partial.origin}] : NeededBy::kNobody;
       const auto why = partial_goes(partial, blob, needed, options_.partials, now());

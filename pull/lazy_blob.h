@@ -28,6 +28,7 @@
 #include "base/mutex.h"
 #include "cas/partial.h"
 #include "pull/blob_verifier.h"
+#include "pull/fill_allowance.h"
 #include "pull/fill_gate.h"
 #include "pull/handed_out.h"
 #include "pull/networks.h"
@@ -71,6 +72,7 @@ struct LazyParts {
   PinnedSources& sources;
   TaskThread& deliveries;
   FillGate& gate;
+  FillAllowance& allowance;
   const Origins& origins;
   LazyOptions options;
   base::Clock& clock;

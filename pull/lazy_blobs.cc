@@ -44,7 +44,9 @@ LazyBlobs::LazyBlobs(cas::Store& store, cas::RefStore& refs, const Origins& orig
       options_(options),
       networks_(std::move(make), limits, clock, log),
       sources_(store, origins, clock, log),
-      gate_(clock) {}
+      rights_(store, refs.ns()),
+      gate_(clock),
+      allowance_(store, refs.ns()) {}
 
 LazyBlobs::~LazyBlobs() {
   std::map<Key, std::shared_ptr<LazyBlob>> blobs;
@@ -82,7 +84,7 @@ Result<std::shared_ptr<LazyBlob>> LazyBlobs::blob_of(const BlobHome& home,
     const auto known = blobs_.find(key);
     if (known != blobs_.end()) return known->second;
   }
-  const LazyParts parts{store_,   networks_, sources_, deliveries_, gate_,
+  const LazyParts parts{store_,   networks_, sources_, deliveries_, gate_, allowance_,
                         origins_, options_,  clock_,   log_,        *this};
   CASTOOL_ASSIGN(auto fresh, LazyBlob::open(parts, home, digest, size));
   const MutexLock lock(mutex_);
@@ -121,7 +123,7 @@ LazyBlobs::Status LazyBlobs::status(const BlobHome& home, const base::Digest& di
 void LazyBlobs::fill(const BlobHome& home, const base::Digest& digest, std::uint64_t size) {
   if (origins_.offline) return;
   const auto stored = store_.size_of(digest);
-  if (stored && *stored) return;
+  if (stored && *stored && rights_.may_read(home.origin, digest)) return;
   auto blob = blob_of(home, digest, size);
   if (blob) {
     queue_fill(*std::move(blob));

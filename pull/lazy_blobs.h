@@ -16,6 +16,7 @@
 #include "base/mutex.h"
 #include "cas/ref_store.h"
 #include "pull/lazy_blob.h"
+#include "pull/read_rights.h"
 
 namespace castool::pull {
 
@@ -43,6 +44,8 @@ class LazyBlobs final : public LazyOwner {
             base::Clock& clock, base::Log& log);
   ~LazyBlobs() override;
 
+  // Reads of what is beyond the namespace's quota get kQuota.
+  //
   // kDigestMismatch for a blob of which no right bytes were to be had a short while ago; else the
   // errors of LazyBlob::open.
   [[nodiscard]] base::Result<std::shared_ptr<LazyReader>> open(const BlobHome& home,
@@ -90,7 +93,9 @@ class LazyBlobs final : public LazyOwner {
   const LazyOptions options_;
   Networks networks_;
   PinnedSources sources_;
+  ReadRights rights_;
   FillGate gate_;
+  FillAllowance allowance_;
   TaskThread deliveries_;
   TaskThread chores_;  // what may wait for the disk
 

@@ -16,7 +16,10 @@ constexpr auto kPatience = std::chrono::milliseconds(50);
 LazySink::Claim LazySink::claim_in(const base::ByteRange& range, std::uint64_t most) {
   CASTOOL_ASSIGN(auto chunks, incoming_.partial->claim(range.offset, most, range));
   if (!chunks) return std::unique_ptr<fetch::RangeWriter>();
-  return make_store_writer(incoming_, std::move(chunks));
+  IncomingBlob incoming = incoming_;
+  CASTOOL_ASSIGN(incoming.room,
+                 blob_.parts_.allowance.take(chunks->end_offset() - chunks->next_offset()));
+  return make_store_writer(std::move(incoming), std::move(chunks));
 }
 
 bool LazySink::all_present() {

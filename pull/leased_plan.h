@@ -4,6 +4,7 @@
 
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "pull/pull_plan.h"
@@ -18,6 +19,8 @@ namespace castool::pull {
                                                       const std::stop_token& stop);
 
 // What came from the origin, or what it has shown to have, needs no proof the next time.
-void note_deliveries(const PullContext& context, const RemoteModel& model, const PullPlan& plan);
+// `digests` are those of the plan's blobs.
+void note_deliveries(const PullContext& context, const RemoteModel& model, const PullPlan& plan,
+                     const std::vector<base::Digest>& digests);
 
 }  // namespace castool::pull

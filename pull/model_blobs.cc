@@ -27,13 +27,13 @@ Result<std::vector<ModelBlob>> model_blobs(const cas::Store& store, manifest::Mo
 }
 
 Result<Presence> presence_of(const cas::Store& store, const std::vector<ModelBlob>& blobs,
-                             const std::string& origin) {
+                             const std::string& origin, const MayRead& may_read) {
   Presence presence;
   std::set<base::Digest> counted;
   for (const ModelBlob& blob : blobs) {
     if (!counted.insert(blob.digest).second) continue;
     CASTOOL_ASSIGN(const auto stored, store.size_of(blob.digest));
-    if (stored) {
+    if (stored && may_read(blob.digest)) {
       presence.bytes += *stored;
       presence.stored += *stored;
       continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,11 @@ struct Presence {
   std::uint64_t stored = 0;  // in the store
 };
 
-// Each digest counts once.
+// Each digest counts once, and as absent while `may_read` says no to the stored blob.
+using MayRead = std::function<bool(const base::Digest&)>;
 [[nodiscard]] base::Result<Presence> presence_of(const cas::Store& store,
                                                  const std::vector<ModelBlob>& blobs,
-                                                 const std::string& origin);
+                                                 const std::string& origin,
+                                                 const MayRead& may_read);
 
 }  // namespace castool::pull

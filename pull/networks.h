@@ -7,11 +7,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "base/mutex.h"
 #include "fetch/downloader.h"
 #include "fetch/http_client.h"
+#include "manifest/source.h"
+#include "pull/puller.h"
 
 namespace castool::pull {
 
@@ -25,6 +29,12 @@ struct Network {
   fetch::Downloader downloader;
 };
 
+// How far requests for a model may go that somebody else named: a caller of the API, or whoever
+// looked for it in a mount. To public addresses only, unless whoever started us chose where it is
+// asked at: by HF_ENDPOINT or CASTOOL_OLLAMA_REGISTRY, or the host by its name. Pure.
+[[nodiscard]] fetch::Reach reach_of(const manifest::Source& source, const Origins& origins,
+                                    const std::set<std::string>& chosen_hosts);
+
 // Safe from any thread. Whoever uses a Network ends before this goes.
 class Networks {
  public:
@@ -36,7 +46,8 @@ class Networks {
       : make_(std::move(make)), limits_(limits), clock_(clock), log_(log) {}
 
   // Of the endpoint of an origin ("endpoint SPACE repository").
-  [[nodiscard]] Network& of(const std::string& origin) CASTOOL_EXCLUDES(mutex_);
+  [[nodiscard]] Network& of(const std::string& origin, fetch::Reach reach = fetch::Reach::kAnywhere)
+      CASTOOL_EXCLUDES(mutex_);
   [[nodiscard]] const fetch::DownloadLimits& limits() const { return limits_; }
 
  private:
@@ -46,8 +57,11 @@ class Networks {
   base::Log& log_;
   base::Mutex mutex_;
   std::unique_ptr<fetch::Transport> transport_ CASTOOL_GUARDED_BY(mutex_);
-  // Destroyed before the transport.
-  std::map<std::string, std::unique_ptr<Network>> networks_ CASTOOL_GUARDED_BY(mutex_);
+  // Sends everything to public addresses only; destroyed before the transport.
+  std::unique_ptr<fetch::Transport> narrowed_ CASTOOL_GUARDED_BY(mutex_);
+  // Destroyed before the transports.
+  std::map<std::pair<std::string, fetch::Reach>, std::unique_ptr<Network>> networks_
+      CASTOOL_GUARDED_BY(mutex_);
 };
 
 }  // namespace castool::pull

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/hasher.h"
+#include "cas/deliveries.h"
 #include "cas/partial.h"
 #include "pull/hub_error.h"
 
@@ -53,7 +54,12 @@ Status decide(const cas::Store& store, const RemoteModel& model, Extent extent, 
   if (blob.digest) {
     CASTOOL_ASSIGN(stored, store.size_of(*blob.digest));
   }
-  if (stored && *stored != blob.size) {
+  // Git ids are translated only by what this origin delivered.
+  const bool delivered =
+      stored && (!file.digest || cas::may_attach(store, model.origin, *blob.digest));
+  if (stored && *stored != blob.size && !delivered) {
+    stored.reset();  // what others have tells this origin nothing
+  } else if (stored && *stored != blob.size) {
     return contradiction(
         file, fmt::format("the origin says {} bytes, the store has {} of that digest", blob.size,
                           *stored));

@@ -18,9 +18,10 @@
 namespace castool::pull {
 
 enum class Route {
-  kReuse,   // the store has it
-  kProve,   // the store has it, and the origin has to show that it has it, too (attach.h)
-  kEmpty,   // no bytes, so nothing to ask for
+  kReuse,         // the store has it
+  kProve,         // the store has it, and the origin has to show that it has it, too (attach.h)
+  kProveOrLater,  // the same for what a lazy pull would leave: what is not shown is left to readers
+  kEmpty,         // no bytes, so nothing to ask for
   kWhole,   // one request for all of it: small, or not resumable because its sha256 is not known
   kRanges,  // parallel ranges into a partial
   kLater,   // left to whoever reads it, but for a header
@@ -34,6 +35,11 @@ struct PlannedBlob {
   std::optional<base::GitOid> git_oid;
 };
 
+// Whether a lazy pull may leave it to its readers.
+[[nodiscard]] inline bool is_left(const PlannedBlob& blob) {
+  return blob.route == Route::kLater || blob.route == Route::kProveOrLater;
+}
+
 struct PullPlan {
   std::vector<PlannedBlob> blobs;  // in the order of their first file
 };
@@ -41,8 +47,8 @@ struct PullPlan {
 // A known digest of at most one chunk is fetched whole: one range would be all of it anyway.
 [[nodiscard]] Route route_of(std::uint64_t size, bool in_store, bool digest_known, Extent extent);
 
-// kBadManifest when the origin gives one content two sizes; kDigestMismatch when a blob in the
-// store or an empty file contradicts what the origin says.
+// kBadManifest when the origin gives one content two sizes; kDigestMismatch when an empty file, or
+// a blob that it delivered to the store, contradicts what the origin says.
 [[nodiscard]] base::Result<PullPlan> make_plan(const cas::Store& store, const RemoteModel& model,
                                                Extent extent);
 

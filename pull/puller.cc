@@ -19,6 +19,7 @@
 #include "pull/ollama_source.h"
 #include "pull/ovms_task.h"
 #include "pull/pull_plan.h"
+#include "pull/read_rights.h"
 #include "pull/ref_completion.h"
 #include "pull/ref_update.h"
 #include "pull/registry_client.h"
@@ -181,7 +182,10 @@ class Run {
   [[nodiscard]] Result<Presence> presence(const FetchedModel& fetched) const {
     std::vector<ModelBlob> blobs;
     for (const auto& [digest, size] : fetched.distinct) blobs.push_back({{}, digest, size});
-    return presence_of(context_.store, blobs, model_.origin);
+    ReadRights rights(context_.store, context_.refs.ns());
+    return presence_of(context_.store, blobs, model_.origin, [&](const base::Digest& digest) {
+      return !fetched.left.contains(digest) || rights.may_read(model_.origin, digest);
+    });
   }
 
   const PullContext& context_;
@@ -202,7 +206,8 @@ Result<PullOutcome> pull_online(const PullContext& context, const PullRequest& r
   CASTOOL_RETURN_IF_ERROR(check_required(model, request.required));
   if (request.mode == Mode::kDryRun) {
     CASTOOL_ASSIGN(auto plan, make_plan(context.store, model, request.extent));
-    CASTOOL_RETURN_IF_ERROR(apply_attach_rule(context.store, context.refs, name, model, plan));
+    CASTOOL_RETURN_IF_ERROR(
+        apply_attach_rule(context.store, context.refs, name, model, request.extent, plan));
     return planned_outcome(context, request, name, model, plan, std::move(stop));
   }
   // Until the ref is there.

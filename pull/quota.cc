@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cas/deliveries.h"
 #include "cas/partial.h"
 #include "cas/quota_store.h"
 #include "cas/ref_store.h"
@@ -15,11 +16,15 @@ using base::Digest;
 using base::Result;
 using base::Status;
 
+// Whether all that is stored counts, or what that origin delivered: what a model that lacks some of
+// its blobs may read through no other model of the namespace.
+enum class Counts { kStored, kDelivered };
+
 Status charge(const cas::Store& store, const Digest& digest, const std::string& origin,
-              Charges& charges) {
+              Counts counts, Charges& charges) {
   if (charges.contains(digest)) return base::ok();
   CASTOOL_ASSIGN(const auto stored, store.size_of(digest));
-  if (stored) {
+  if (stored && (counts == Counts::kStored || cas::may_attach(store, origin, digest))) {
     charges[digest] = *stored;
     return base::ok();
   }
@@ -29,12 +34,12 @@ Status charge(const cas::Store& store, const Digest& digest, const std::string& 
 }
 
 Status charge_model(const cas::Store& store, manifest::ModelKind kind, const Digest& manifest,
-                    const std::string& origin, Charges& charges) {
-  CASTOOL_RETURN_IF_ERROR(charge(store, manifest, origin, charges));
+                    const std::string& origin, Counts counts, Charges& charges) {
+  CASTOOL_RETURN_IF_ERROR(charge(store, manifest, origin, Counts::kStored, charges));
   const auto blobs = model_blobs(store, kind, manifest);
   if (!blobs) return base::ok();
   for (const ModelBlob& blob : *blobs) {
-    CASTOOL_RETURN_IF_ERROR(charge(store, blob.digest, origin, charges));
+    CASTOOL_RETURN_IF_ERROR(charge(store, blob.digest, origin, counts, charges));
   }
   return base::ok();
 }
@@ -45,15 +50,24 @@ Result<Charges> charges_of(const cas::Store& store, const std::string& ns,
                            const std::string& except) {
   Charges charges;
   CASTOOL_ASSIGN(const auto all, cas::RefStore::list(store, ns));
+  std::vector<manifest::RefRecord> lacking;
   for (const auto& [name, bytes] : all) {
-    const auto record = manifest::parse_ref_record(bytes);
+    auto record = manifest::parse_ref_record(bytes);
     if (!record || name == except) continue;
-    CASTOOL_RETURN_IF_ERROR(
-        charge_model(store, record->kind, record->manifest, record->origin, charges));
     for (const auto& attachment : record->attachments) {
       CASTOOL_RETURN_IF_ERROR(charge_model(store, manifest::ModelKind::kHub, attachment.manifest,
-                                           attachment.origin, charges));
+                                           attachment.origin, Counts::kStored, charges));
     }
+    if (record->state == manifest::RefState::kComplete) {
+      CASTOOL_RETURN_IF_ERROR(charge_model(store, record->kind, record->manifest, record->origin,
+                                           Counts::kStored, charges));
+    } else {
+      lacking.push_back(*std::move(record));
+    }
+  }
+  for (const manifest::RefRecord& record : lacking) {
+    CASTOOL_RETURN_IF_ERROR(charge_model(store, record.kind, record.manifest, record.origin,
+                                         Counts::kDelivered, charges));
   }
   return charges;
 }
@@ -80,6 +94,14 @@ Status check_quota(const Charges& held, const Charges& more, std::uint64_t unnam
                           "remove models, or raise it with castool quota");
 }
 
+Status check_quota_of(const cas::Store& store, const std::string& ns, const Digest& digest,
+                      std::uint64_t size) {
+  CASTOOL_ASSIGN(const auto limit, cas::read_quota(store, ns));
+  if (!limit) return base::ok();
+  CASTOOL_ASSIGN(const auto held, charges_of(store, ns, {}));
+  return check_quota(held, {{digest, size}}, 0, *limit, ns);
+}
+
 Status check_quota_for(const cas::Store& store, const std::string& ns, const std::string& name,
                        const PullPlan& plan) {
   CASTOOL_ASSIGN(const auto limit, cas::read_quota(store, ns));
@@ -87,7 +109,7 @@ Status check_quota_for(const cas::Store& store, const std::string& ns, const std
   Charges more;
   std::uint64_t unnamed = 0;
   for (const auto& blob : plan.blobs) {
-    if (blob.route == Route::kLater) continue;
+    if (is_left(blob)) continue;  // readers are charged as they read
     if (blob.digest) {
       more[*blob.digest] = blob.size;
     } else {

@@ -26,6 +26,10 @@ using Charges = std::unordered_map<base::Digest, std::uint64_t>;
                                        std::uint64_t unnamed_bytes, std::uint64_t limit,
                                        const std::string& ns);
 
+// Whether the namespace may have one more blob.
+[[nodiscard]] base::Status check_quota_of(const cas::Store& store, const std::string& ns,
+                                          const base::Digest& digest, std::uint64_t size);
+
 // Whether the namespace may have what the plan brings now, under the ref `name`.
 [[nodiscard]] base::Status check_quota_for(const cas::Store& store, const std::string& ns,
                                            const std::string& name, const PullPlan& plan);

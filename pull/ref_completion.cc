@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pull/model_blobs.h"
+#include "pull/read_rights.h"
 
 namespace castool::pull {
 namespace {
@@ -31,10 +32,13 @@ bool may_become_complete(const RefRecord& record) {
   return record.state == RefState::kPartial || record.state == RefState::kDamaged;
 }
 
-Status complete(const cas::Store& store, cas::RefStore& refs, const std::string& name,
-                const Known& known) {
+Status complete(const cas::Store& store, cas::RefStore& refs, ReadRights& rights,
+                const std::string& name, const Known& known) {
   CASTOOL_ASSIGN(const auto blobs, model_blobs(store, known.record.kind, known.record.manifest));
-  CASTOOL_ASSIGN(const auto presence, presence_of(store, blobs, known.record.origin));
+  CASTOOL_ASSIGN(const auto presence,
+                 presence_of(store, blobs, known.record.origin, [&](const base::Digest& digest) {
+                   return rights.may_read(known.record.origin, digest);
+                 }));
   if (presence.state != RefState::kComplete) return base::ok();
   RefRecord record = known.record;
   record.state = RefState::kComplete;
@@ -48,12 +52,14 @@ Status complete(const cas::Store& store, cas::RefStore& refs, const std::string&
 Status complete_ref(const cas::Store& store, cas::RefStore& refs, const std::string& name) {
   CASTOOL_ASSIGN(const auto known, read(refs, name));
   if (!known || !may_become_complete(known->record)) return base::ok();
-  return complete(store, refs, name, *known);
+  ReadRights rights(store, refs.ns());
+  return complete(store, refs, rights, name, *known);
 }
 
 Status complete_refs_of(const cas::Store& store, cas::RefStore& refs,
                         const std::set<base::Digest>& wanted) {
   CASTOOL_ASSIGN(const auto named, refs.list());
+  ReadRights rights(store, refs.ns());
   Status first = base::ok();
   for (const auto& [name, bytes] : named) {
     const auto record = manifest::parse_ref_record(bytes);
@@ -64,7 +70,7 @@ Status complete_refs_of(const cas::Store& store, cas::RefStore& refs,
       return wanted.contains(each.digest);
     });
     if (!names_it) continue;
-    if (auto status = complete(store, refs, name, {bytes, *record}); !status && first) {
+    if (auto status = complete(store, refs, rights, name, {bytes, *record}); !status && first) {
       first = std::move(status);
     }
   }

@@ -11,9 +11,9 @@
 
 namespace castool::pull {
 
-// Makes the ref complete when all its blobs are stored. A record that somebody else changes or
-// removes meanwhile is left to them. kNotFound and unreadable records are no failure: then there is
-// nothing to complete.
+// Makes the ref complete when all its blobs are stored and it may read them (read_rights.h). A
+// record that somebody else changes or removes meanwhile is left to them. kNotFound and unreadable
+// records are no failure: then there is nothing to complete.
 [[nodiscard]] base::Status complete_ref(const cas::Store& store, cas::RefStore& refs,
                                         const std::string& name);
 

@@ -72,6 +72,8 @@ manifest::RefRecord updated_record(const std::optional<manifest::RefRecord>& old
   }
   record.pulled_at = std::chrono::duration_cast<std::chrono::seconds>(since_epoch).count();
   record.last_used_at = record.pulled_at;
+  record.include = request.include;
+  record.exclude = request.exclude;
   if (!request.served_name.empty()) record.served_name = request.served_name;
   if (request.options_change == OptionsChange::kReplace) record.task.clear();
   if (!request.task.empty()) record.task = request.task;

@@ -21,6 +21,7 @@ class StoreRangeWriter final : public fetch::RangeWriter {
     const bool chunk_filled =
         after / cas::kChunkSize != before / cas::kChunkSize || after == chunks_->end_offset();
     if (chunk_filled) {
+      if (blob_.room) blob_.room->left_is(chunks_->end_offset() - after);
       if (blob_.hasher) blob_.hasher->wake();
       blob_.progress->raise_to(blob_.partial->bytes_present());
       if (blob_.chunk_filled) blob_.chunk_filled();

@@ -10,6 +10,7 @@
 
 #include "cas/partial.h"
 #include "fetch/downloader.h"
+#include "pull/fill_allowance.h"
 #include "pull/progress.h"
 
 namespace castool::pull {
@@ -20,6 +21,7 @@ struct IncomingBlob {
   std::shared_ptr<cas::PrefixHasher> hasher;  // reads `partial`, so it is destroyed before it
   std::shared_ptr<FileProgress> progress;
   std::function<void()> chunk_filled;  // called on the transport's thread; may be empty
+  std::shared_ptr<FillAllowance::Room> room = nullptr;  // of one writer; null: nobody counts
 };
 
 // Writes into claimed chunks, telling the blob's hasher, progress and listener.

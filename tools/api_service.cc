@@ -97,6 +97,8 @@ Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arg
                                                       const pull::Origins& origins) {
   CASTOOL_ASSIGN(Doors doors, open_doors(arguments, context));
   std::unique_ptr<ApiService> service(new ApiService(context, store, refs, origins));
+  service->chosen_hosts_.insert(arguments.allowed_registries.begin(),
+                                arguments.allowed_registries.end());
   api::RouteSettings settings;
   settings.access = std::move(doors.access);
   settings.registries.allowed.insert(arguments.allowed_registries.begin(),
@@ -130,7 +132,8 @@ ApiService::~ApiService() {
 
 Result<pull::PullOutcome> ApiService::pull(const pull::PullRequest& request,
                                            pull::PullEvents& events, std::stop_token stop) {
-  pull::Network& network = networks_.of(endpoint_of(request.source, origins_));
+  pull::Network& network = networks_.of(endpoint_of(request.source, origins_),
+                                        pull::reach_of(request.source, origins_, chosen_hosts_));
   const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
                                 origins_, clock_, log_};
   auto outcome = pull::pull(parts, request, events, std::move(stop));

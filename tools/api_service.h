@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ class ApiService {
   const pull::Origins& origins_;
   base::Clock& clock_;
   base::Log& log_;
+  std::set<std::string> chosen_hosts_;  // --allow-registry
   pull::Networks networks_;
   api::Metrics metrics_;
   api::Catalog catalog_;

@@ -44,6 +44,7 @@ struct PullArguments {
   std::uint64_t bytes_per_second = 0;  // 0: no limit
   bool force = false;
   bool dry_run = false;
+  bool tell_changes = false;  // a dry run tells what would change of the ref, not all files
   bool lazy = false;
   bool insecure = false;
   OvmsArguments ovms;
@@ -161,6 +162,7 @@ struct QuotaArguments {
 
 struct UpdateArguments {
   std::vector<std::string> names;  // empty: all
+  bool dry_run = false;
 };
 
 using CommandArguments =

@@ -37,7 +37,10 @@ Result<UsageReport> read_usage(CommandContext& context) {
     CASTOOL_ASSIGN(const cas::RefStore refs, cas::RefStore::open(*store, ns));
     CASTOOL_ASSIGN(auto more, read_records(refs, context.log));
     // What is unfinished is stored for each origin, so nothing of it is saved.
-    for (manifest::RefRecord& record : more) look_again(*store, record, Count::kStoredOnly);
+    pull::ReadRights rights(*store, ns);
+    for (manifest::RefRecord& record : more) {
+      look_again(*store, rights, record, Count::kStoredOnly);
+    }
     records.insert(records.end(), std::make_move_iterator(more.begin()),
                    std::make_move_iterator(more.end()));
   }

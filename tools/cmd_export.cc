@@ -2,25 +2,27 @@
 #include <nlohmann/json.hpp>
 
 #include "cas/layout.h"
+#include "cas/lease.h"
 #include "tools/commands.h"
 #include "tools/exit_status.h"
 #include "tools/model_tree.h"
-#include "tools/ref_lookup.h"
+#include "tools/mount_filler.h"
+#include "tools/named_refs.h"
 #include "tools/signals.h"
 #include "tools/staged_tree.h"
 
 namespace castool::tools {
 namespace {
 
-using base::Code;
-using base::make_error;
 using base::Result;
 using base::Status;
 
-Result<std::vector<TreeFile>> files_of(cas::Store& store, const manifest::RefRecord& record,
+Result<std::vector<TreeFile>> files_of(cas::Store& store, const std::string& ns,
+                                       const manifest::RefRecord& record,
                                        const ExportArguments& arguments) {
-  if (!arguments.layout) return plain_tree(store, record);
-  return layout_tree(store, record, *arguments.layout);
+  pull::ReadRights rights(store, ns);
+  if (!arguments.layout) return plain_tree(store, reads_by(rights), record);
+  return layout_tree(store, reads_by(rights), record, *arguments.layout);
 }
 
 // A link leads out of the directory into the store, where the blob has to stay.
@@ -42,21 +44,48 @@ Status add_file(StagedTree& staged, const TreeFile& file, cas::Store& store, Exp
   const auto& digest = std::get<base::Digest>(file.content);
   if (as == ExportAs::kCopies) return staged.add_blob(file.path, store, digest, stop);
   CASTOOL_ASSIGN(const auto stored, store.size_of(digest));
-  if (!stored) {
-    return make_error(Code::kNotFound, file.path + " is not here yet",
-                      "castool pull brings what is missing");
-  }
+  if (!stored) return not_here_yet(file.path, digest);
   return staged.add_link(file.path, absolute_path(store.root()) + "/" + cas::blob_path(digest));
+}
+
+// For writing, so that gc can be told what is needed; copies may also be made of a store that this
+// user only may read.
+Result<std::unique_ptr<cas::Store>> open_for_export(const ExportArguments& arguments,
+                                                    CommandContext& context) {
+  CASTOOL_ASSIGN(auto existing, open_store_if_any(context));
+  if (existing == nullptr) return no_such_model();
+  auto writable = open_store(context, cas::Access::kWrite);
+  const bool only_readable = !writable && writable.error().code == base::Code::kStoreRefused &&
+                             arguments.as == ExportAs::kCopies;
+  if (!only_readable) return writable;
+  context.log.info("a gc could take what is exported: {}", writable.error().text());
+  return existing;
+}
+
+// Before the record is read: what it names then stays until the end. Null where nothing can be
+// written.
+Result<std::shared_ptr<cas::Lease>> lease_of(cas::Store& store, const std::stop_token& stop) {
+  if (!store.require_writable()) return std::shared_ptr<cas::Lease>();
+  return cas::Lease::take(store, stop);
+}
+
+std::vector<base::Digest> digests_of(const std::vector<TreeFile>& files) {
+  std::vector<base::Digest> digests;
+  digests.reserve(files.size());
+  for (const TreeFile& file : files) {
+    if (const auto* digest = std::get_if<base::Digest>(&file.content)) digests.push_back(*digest);
+  }
+  return digests;
 }
 
 Result<std::size_t> export_model(const ExportArguments& arguments, CommandContext& context) {
   const SignalWatch signals(HangUp::kStop);
-  CASTOOL_ASSIGN(const auto store,
-                 open_store(context, arguments.as == ExportAs::kLinks ? cas::Access::kWrite
-                                                                      : cas::Access::kRead));
+  CASTOOL_ASSIGN(const auto store, open_for_export(arguments, context));
   CASTOOL_ASSIGN(cas::RefStore refs, cas::RefStore::open(*store, context.settings.ns));
+  CASTOOL_ASSIGN(const auto lease, lease_of(*store, signals.token()));
   CASTOOL_ASSIGN(const manifest::RefRecord record, find_record(refs, arguments.name));
-  CASTOOL_ASSIGN(const auto files, files_of(*store, record, arguments));
+  CASTOOL_ASSIGN(const auto files, files_of(*store, refs.ns(), record, arguments));
+  if (lease) CASTOOL_RETURN_IF_ERROR(lease->add(digests_of(files), signals.token()));
   CASTOOL_ASSIGN(auto staged,
                  StagedTree::begin(arguments.directory, Existing::kRefuse, context.files));
   for (const TreeFile& file : files) {

@@ -88,9 +88,9 @@ int run_fsck(const FsckArguments& arguments, CommandContext& context) {
     for (const pull::Damage& damage : report->damaged) context.out.line(line_of(damage));
     if (!context.settings.quiet) {
       context.out.line(fmt::format(
-          "{} blobs, {} checked: {} damaged, {} repaired, {} fetched; {} "
+          "{} blobs, {} and {} unfinished checked: {} damaged, {} repaired, {} fetched; {} "
           "are of no model",
-          report->checked, human_size(report->bytes), report->damaged.size(),
+          report->checked, human_size(report->bytes), report->partials, report->damaged.size(),
           report->damaged.size() - left, human_size(report->bytes_fetched), report->orphans));
     }
   }

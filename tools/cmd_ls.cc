@@ -28,8 +28,9 @@ Result<std::vector<Row>> read_rows(const LsArguments& arguments, CommandContext&
   for (const std::string& ns : namespaces) {
     CASTOOL_ASSIGN(const cas::RefStore refs, cas::RefStore::open(*store, ns));
     CASTOOL_ASSIGN(auto records, read_records(refs, context.log));
+    pull::ReadRights rights(*store, ns);
     for (manifest::RefRecord& record : records) {
-      look_again(*store, record, Count::kAll);
+      look_again(*store, rights, record, Count::kAll);
       rows.push_back({ns, std::move(record)});
     }
   }

@@ -94,10 +94,12 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   pull::LazyBlobs blobs(*store, refs, origins, transport_maker(context), limits,
                         {arguments.fill, arguments.verify}, context.clock, context.log);
   MountFiller filler(blobs);
-  MountFinder finder(*store, refs, origins, transport_maker(context), limits, context.clock,
-                     context.log);
+  MountFinder finder(*store, refs, origins, arguments.on_demand.hosts(), transport_maker(context),
+                     limits, context.clock, context.log);
   fusefs::MountOptions options = mount_options(arguments, context);
   options.finder = &finder;
+  pull::ReadRights rights(*store, refs.ns());
+  options.may_read = reads_by(rights);
   CASTOOL_ASSIGN(const auto mount,
                  fusefs::Mount::start(options, *store, refs, &filler, context.clock, context.log));
   std::unique_ptr<ApiService> service;

@@ -10,14 +10,12 @@ namespace {
 using base::Status;
 
 Status set_pin(cas::RefStore& refs, const std::string& text, bool pinned) {
-  for (;;) {
-    CASTOOL_ASSIGN(NamedRef ref, find_ref(refs, text));
-    if (ref.record.pinned == pinned) return base::ok();
-    ref.record.pinned = pinned;
-    CASTOOL_ASSIGN(const bool done,
-                   refs.replace_if(ref.name, ref.bytes, manifest::print_ref_record(ref.record)));
-    if (done) return base::ok();
-  }
+  CASTOOL_ASSIGN(const NamedRef ref, find_ref(refs, text));
+  if (ref.record.pinned == pinned) return base::ok();
+  return change_record(refs, ref.name, [pinned](manifest::RefRecord& record) {
+    record.pinned = pinned;
+    return base::ok();
+  });
 }
 
 }  // namespace

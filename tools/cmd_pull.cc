@@ -10,15 +10,16 @@
 #include "tools/credentials.h"
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
+#include "tools/named_refs.h"
 #include "tools/pull_delivery.h"
 #include "tools/pull_display.h"
 #include "tools/pull_reporter.h"
 #include "tools/pull_request.h"
 #include "tools/quantity.h"
-#include "tools/ref_lookup.h"
 #include "tools/scratch_directory.h"
 #include "tools/signals.h"
 #include "tools/table.h"
+#include "tools/update_report.h"
 #include "tools/version.h"
 
 namespace castool::tools {
@@ -60,10 +61,36 @@ void print_outcome(const pull::PullOutcome& outcome, bool dry_run, CommandContex
   static_cast<void>(context.out.flush());  // main() looks at the error at the end
 }
 
+// What a dry run would change of the ref that is there.
+Status print_changes(const pull::PullOutcome& outcome, const pull::PullContext& parts,
+                     CommandContext& context) {
+  CASTOOL_ASSIGN(const auto was, find_record(parts.refs, outcome.name));
+  CASTOOL_ASSIGN(const auto known, known_files(parts.store, was));
+  const UpdateReport report = update_report(known, outcome.planned);
+  if (context.settings.json) {
+    context.out.line(update_object(outcome, report));
+    return base::ok();
+  }
+  const auto list = [&](std::string_view mark, const std::vector<std::string>& paths) {
+    for (const std::string& path : paths)
+      context.out.line(fmt::format("{} {}", mark, printable(path)));
+  };
+  list("+", report.added);
+  list("~", report.changed);
+  list("-", report.removed);
+  context.out.line(report.nothing() ? fmt::format("{}: up to date", printable(outcome.name))
+                                    : fmt::format("{}: {} new, {} changed, {} gone, {} to fetch",
+                                                  printable(outcome.name), report.added.size(),
+                                                  report.changed.size(), report.removed.size(),
+                                                  human_size(report.bytes_to_fetch)));
+  return base::ok();
+}
+
 struct NamedRequest {
   std::string where;  // "pull acme/x", for messages
   pull::PullRequest request;
   OvmsRequest ovms;  // source_model is where it goes in the repository
+  bool tell_changes = false;
 };
 
 Status deliver_and_print(const NamedRequest& named, const Repository& repository,
@@ -98,6 +125,7 @@ Status pull_one(const NamedRequest& named, const std::optional<Repository>& repo
                  converts ? convert_model(parts, request, pull_model, context, stop)
                           : pull_model(request.name.value_or(manifest::ref_name(request.source)),
                                        parts, request));
+  if (named.tell_changes) return print_changes(outcome, parts, context);
   print_outcome(outcome, dry_run, context);
   if (!delivers) return base::ok();
   return deliver_and_print(named, *repository, outcome.name, parts, context, stop);
@@ -151,7 +179,7 @@ Result<Prepared> prepare(bool dry_run, CommandContext& context) {
 // A model of OVMS's form is one of the Hub whatever its name looks like.
 Result<NamedRequest> name_request(const std::string& source, bool as_ovms,
                                   const PullArguments& arguments, const OvmsRequest& ovms) {
-  NamedRequest named{"pull " + source_label(source), {}, ovms};
+  NamedRequest named{"pull " + source_label(source), {}, ovms, arguments.tell_changes};
   PullArguments adapted = arguments;
   if (as_ovms) adapted.from = manifest::SourceKind::kHub;
   auto request = pull_request(source, adapted, ovms);

@@ -4,7 +4,7 @@
 #include "tools/commands.h"
 #include "tools/exit_status.h"
 #include "tools/model_options.h"
-#include "tools/ref_lookup.h"
+#include "tools/named_refs.h"
 
 namespace castool::tools {
 namespace {
@@ -14,12 +14,8 @@ base::Result<std::string> set_options(const SetArguments& arguments, CommandCont
     return base::make_error(base::Code::kUsage, "no option is given",
                             "castool set --help lists them");
   }
-  CASTOOL_ASSIGN(const auto existing, open_store_if_any(context));
-  if (existing == nullptr) {
-    return base::make_error(base::Code::kNotFound, "no model of that name is here");
-  }
-  CASTOOL_ASSIGN(const auto store, open_store(context, cas::Access::kWrite));
-  CASTOOL_ASSIGN(cas::RefStore refs, cas::RefStore::open(*store, context.settings.ns));
+  CASTOOL_ASSIGN(auto opened, open_refs_for_change(context));
+  cas::RefStore& refs = *opened.refs;
   CASTOOL_ASSIGN(const auto record, find_record(refs, arguments.name));
   CASTOOL_RETURN_IF_ERROR(
       change_record(refs, record.name, [&arguments](manifest::RefRecord& current) {

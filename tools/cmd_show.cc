@@ -10,6 +10,7 @@
 #include "tools/commands.h"
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
+#include "tools/mount_filler.h"
 #include "tools/quantity.h"
 #include "tools/table.h"
 
@@ -26,6 +27,7 @@ struct Shelf {
   std::unique_ptr<cas::Store> store;
   std::vector<manifest::RefRecord> records;
   std::vector<cas::PartialInfo> partials;
+  std::unique_ptr<pull::ReadRights> rights;
 };
 
 Result<Shelf> open_shelf(CommandContext& context) {
@@ -35,13 +37,18 @@ Result<Shelf> open_shelf(CommandContext& context) {
   CASTOOL_ASSIGN(const cas::RefStore refs, cas::RefStore::open(*shelf.store, context.settings.ns));
   CASTOOL_ASSIGN(shelf.records, read_records(refs, context.log));
   CASTOOL_ASSIGN(shelf.partials, cas::list_partials(*shelf.store));
+  shelf.rights = std::make_unique<pull::ReadRights>(*shelf.store, refs.ns());
   return shelf;
 }
 
-Status look_at_file(const Shelf& shelf, const std::string& origin, FileReport& file) {
+Status look_at_file(const Shelf& shelf, const manifest::RefRecord& record, FileReport& file) {
+  const std::string& origin = record.origin;
   CASTOOL_ASSIGN(const auto stored, shelf.store->size_of(file.digest));
-  if (stored) file.state = FileState::kVerified;
-  if (stored) return base::ok();
+  const bool complete = record.state == manifest::RefState::kComplete;
+  if (stored && (complete || shelf.rights->may_read(origin, file.digest))) {
+    file.state = FileState::kVerified;
+    return base::ok();
+  }
   for (const cas::PartialInfo& partial : shelf.partials) {
     if (partial.digest != file.digest || partial.origin != origin) continue;
     file.state = FileState::kPartial;
@@ -91,8 +98,9 @@ Result<std::vector<FileReport>> read_files(const cas::Store& store,
 }
 
 // Why Ollama is not shown a GGUF that has a name for it, or nothing.
-Status shown_to_ollama(const fusefs::StoreManifests& manifests, const manifest::FileEntry& file) {
-  const auto metadata = manifests.gguf(file.digest);
+Status shown_to_ollama(const fusefs::StoreManifests& manifests, const manifest::RefRecord& record,
+                       const manifest::FileEntry& file) {
+  const auto metadata = manifests.gguf({file.digest, fusefs::BlobHome::of(record)});
   if (!metadata && metadata.error().code == Code::kNotFound)
     return make_error(Code::kNotFound, file.path + " is not here yet");
   if (!metadata)
@@ -107,12 +115,12 @@ ViewReport hub_in_ollama(const Shelf& shelf, const manifest::RefRecord& record) 
   if (!bytes) return {{}, bytes.error().message};
   const auto hub = manifest::parse_hub_manifest(*bytes);
   if (!hub) return {{}, hub.error().message};
-  const fusefs::StoreManifests manifests(*shelf.store);
+  const fusefs::StoreManifests manifests(*shelf.store, reads_by(*shelf.rights));
   ViewReport view{{}, "it has no GGUF"};
   for (const manifest::GgufName& name : manifest::gguf_names(*hub)) {
     view.left_out = name.left_out;
     if (name.path.empty()) continue;
-    const Status shown = shown_to_ollama(manifests, *name.file);
+    const Status shown = shown_to_ollama(manifests, record, *name.file);
     if (shown) return {"manifests/" + name.path, {}};
     view.left_out = shown.error().message;
   }
@@ -151,7 +159,7 @@ Result<ModelReport> read_model(const Shelf& shelf, const std::string& text) {
   report.record = *record;
   CASTOOL_ASSIGN(report.files, read_files(*shelf.store, *record));
   for (FileReport& file : report.files) {
-    CASTOOL_RETURN_IF_ERROR(look_at_file(shelf, record->origin, file));
+    CASTOOL_RETURN_IF_ERROR(look_at_file(shelf, *record, file));
   }
   refresh_record(report);
   report.views = read_views(shelf, *record);

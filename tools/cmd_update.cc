@@ -16,6 +16,8 @@ PullArguments again(const manifest::RefRecord& record) {
   pull.sources = {record.source};
   const auto source = manifest::parse_source(record.source);
   if (source && manifest::ref_name(*source) != record.name) pull.name = record.name;
+  pull.include = record.include;
+  pull.exclude = record.exclude;
   pull.lazy = record.state != manifest::RefState::kComplete;
   pull.insecure = record.origin.starts_with("http://");
   pull.asked = record.on_demand ? pull::Asked::kOnDemand : pull::Asked::kByName;
@@ -63,7 +65,13 @@ std::string what_changed(const manifest::RefRecord& was, const manifest::RefReco
   return head(was.manifest) + " -> " + head(is.manifest);
 }
 
-int update_one(const manifest::RefRecord& was, const cas::RefStore& refs, CommandContext& context) {
+int update_one(const manifest::RefRecord& was, const cas::RefStore& refs, bool dry_run,
+               CommandContext& context) {
+  if (dry_run) {
+    PullArguments pull = again(was);
+    pull.dry_run = pull.tell_changes = true;
+    return run_pull(pull, context);
+  }
   Settings settings = context.settings;
   if (!settings.json) settings.quiet = true;  // one line a ref, which says what changed
   CommandContext quiet = {context.arguments, settings,      context.variables, context.out,
@@ -92,7 +100,7 @@ int run_update(const UpdateArguments& arguments, CommandContext& context) {
   if (!records) return report_error(context, "update", records.error());
   int status = kExitSuccess;
   for (const manifest::RefRecord& record : *records) {
-    const int failure = update_one(record, *refs, context);
+    const int failure = update_one(record, *refs, arguments.dry_run, context);
     status = status == kExitSuccess ? failure : status;
     if (failure == exit_status(base::Code::kCancelled)) break;
   }

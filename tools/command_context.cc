@@ -2,13 +2,16 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "pull/model_blobs.h"
+#include "pull/parallel.h"
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
 
@@ -44,26 +47,45 @@ base::Result<std::unique_ptr<cas::Store>> open_store_if_any(CommandContext& cont
 base::Result<std::vector<manifest::RefRecord>> read_records(const cas::RefStore& refs,
                                                             base::Log& log) {
   CASTOOL_ASSIGN(const std::vector<cas::NamedRecord> named, refs.list());
+  // Parsing takes longer than reading: what is many is parsed beside each other.
+  constexpr std::size_t kPiece = 500;
+  std::vector<base::Result<manifest::RefRecord>> parsed(named.size(), manifest::RefRecord());
+  const auto parse_piece = [&](std::size_t piece, const std::stop_token&) {
+    const std::size_t end = std::min(named.size(), (piece + 1) * kPiece);
+    for (std::size_t i = piece * kPiece; i < end; ++i) {
+      parsed[i] = manifest::parse_ref_record(named[i].bytes);
+    }
+    return base::ok();
+  };
+  const std::size_t pieces = (named.size() + kPiece - 1) / kPiece;
+  const std::size_t workers = std::max(std::thread::hardware_concurrency(), 1u);
+  if (pieces > 1) {
+    CASTOOL_RETURN_IF_ERROR(pull::run_parallel(pieces, workers, parse_piece, {}));
+  } else {
+    CASTOOL_RETURN_IF_ERROR(parse_piece(0, {}));
+  }
   std::vector<manifest::RefRecord> records;
   records.reserve(named.size());
-  for (const cas::NamedRecord& entry : named) {
-    auto record = manifest::parse_ref_record(entry.bytes);
-    if (!record) {
-      log.warn("{}: its record cannot be read: {}", entry.name, record.error().text());
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    if (!parsed[i]) {
+      log.warn("{}: its record cannot be read: {}", named[i].name, parsed[i].error().text());
       continue;
     }
-    record->name = entry.name;  // the file's name decides what it is called
-    records.push_back(*std::move(record));
+    parsed[i]->name = named[i].name;  // the file's name decides what it is called
+    records.push_back(*std::move(parsed[i]));
   }
   return records;
 }
 
-void look_again(const cas::Store& store, manifest::RefRecord& record, Count count) {
+void look_again(const cas::Store& store, pull::ReadRights& rights, manifest::RefRecord& record,
+                Count count) {
   using manifest::RefState;
   if (record.state == RefState::kComplete) return;
   const auto blobs = pull::model_blobs(store, record.kind, record.manifest);
   if (!blobs) return;
-  const auto presence = pull::presence_of(store, *blobs, record.origin);
+  const auto presence = pull::presence_of(
+      store, *blobs, record.origin,
+      [&](const base::Digest& digest) { return rights.may_read(record.origin, digest); });
   if (!presence) return;
   record.bytes_present = count == Count::kAll ? presence->bytes : presence->stored;
   if (record.state != RefState::kDamaged || presence->state == RefState::kComplete) {

@@ -13,6 +13,7 @@
 #include "cas/ref_store.h"
 #include "cas/store.h"
 #include "manifest/ref_record.h"
+#include "pull/read_rights.h"
 #include "tools/arguments.h"
 #include "tools/output.h"
 #include "tools/program_log.h"
@@ -50,7 +51,8 @@ int finish(CommandContext& context, std::string_view where, const base::Status& 
 // Of a record that does not say "complete": how much of its model is here by now. Unreadable ones
 // keep what they say.
 enum class Count { kAll, kStoredOnly };
-void look_again(const cas::Store& store, manifest::RefRecord& record, Count count);
+void look_again(const cas::Store& store, pull::ReadRights& rights, manifest::RefRecord& record,
+                Count count);
 
 // `path` as an absolute one, links followed; a path whose last part cannot be looked at (a mount
 // whose daemon died) is made absolute as it is written.

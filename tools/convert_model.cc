@@ -25,8 +25,8 @@
 #include "pull/ref_update.h"
 #include "tools/child_program.h"
 #include "tools/conversion_commands.h"
+#include "tools/named_refs.h"
 #include "tools/pull_reporter.h"
-#include "tools/ref_lookup.h"
 #include "tools/scratch_directory.h"
 #include "tools/staged_tree.h"
 

@@ -99,10 +99,11 @@ Examples:
     {"update", "Pull again what the models came from",
      R"(Without names: all models of the namespace. Each is asked for at its origin under the
 revision that it was pulled by; only what changed is fetched. What readers complete
-(pull --lazy) stays so.
+(pull --lazy) stays so, and so do --include and --exclude.
 
 Examples:
   castool update
+  castool update --dry-run
   castool update OpenVINO/Qwen3-8B-int4-ov)"},
     {"cp", "Give a model a second name",
      R"(Nothing is copied: both names have the same files, until one of them is pulled again.

@@ -73,6 +73,18 @@ std::string planned_file(const pull::PlannedFile& file) {
   return dump(json);
 }
 
+std::string update_object(const pull::PullOutcome& outcome, const UpdateReport& report) {
+  Json json;
+  json["status"] = "dry-run";
+  json["name"] = outcome.name;
+  json["revision"] = outcome.revision;
+  json["added"] = report.added;
+  json["changed"] = report.changed;
+  json["removed"] = report.removed;
+  json["bytes_to_fetch"] = report.bytes_to_fetch;
+  return dump(json);
+}
+
 std::string dry_run_result(const DryRunReport& report) {
   Json json;
   json["status"] = "dry-run";

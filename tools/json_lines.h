@@ -14,6 +14,7 @@
 #include "pull/fsck.h"
 #include "pull/puller.h"
 #include "tools/reports.h"
+#include "tools/update_report.h"
 
 namespace castool::tools {
 
@@ -33,6 +34,8 @@ namespace castool::tools {
 // {"path","bytes","digest","present"}
 [[nodiscard]] std::string planned_file(const pull::PlannedFile& file);
 // {"status":"dry-run","files","bytes","bytes_to_fetch"}
+[[nodiscard]] std::string update_object(const pull::PullOutcome& outcome,
+                                        const UpdateReport& report);
 [[nodiscard]] std::string dry_run_result(const DryRunReport& report);
 
 // {"name","source","revision","manifest","bytes","bytes_present","state","pinned","pulled_at",

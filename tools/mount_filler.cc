@@ -37,6 +37,12 @@ class Filling final : public fusefs::FillingBlob {
 
 }  // namespace
 
+fusefs::MayRead reads_by(pull::ReadRights& rights) {
+  return [&rights](const fusefs::BlobHome& home, const base::Digest& digest) {
+    return rights.may_read(home.origin, digest);
+  };
+}
+
 Result<std::shared_ptr<fusefs::FillingBlob>> MountFiller::open(const fusefs::WantedBlob& blob) {
   CASTOOL_ASSIGN(auto reader, blobs_.open(home_of(*blob.home), blob.digest, blob.size));
   return std::shared_ptr<fusefs::FillingBlob>(std::make_shared<Filling>(std::move(reader)));

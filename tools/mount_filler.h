@@ -10,9 +10,14 @@
 #include "cas/ref_store.h"
 #include "cas/store.h"
 #include "fusefs/blob_filler.h"
+#include "fusefs/store_blobs.h"
 #include "pull/lazy_blobs.h"
+#include "pull/read_rights.h"
 
 namespace castool::tools {
+
+// `rights` as fusefs asks for them; they outlive whoever asks.
+[[nodiscard]] fusefs::MayRead reads_by(pull::ReadRights& rights);
 
 // Safe from any thread. Everything given to it outlives it, and it the mount.
 class MountFiller final : public fusefs::BlobFiller {

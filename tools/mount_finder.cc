@@ -7,13 +7,14 @@
 
 namespace castool::tools {
 MountFinder::MountFinder(cas::Store& store, cas::RefStore& refs, const pull::Origins& origins,
-                         pull::Networks::MakeTransport make, const fetch::DownloadLimits& limits,
-                         base::Clock& clock, base::Log& log)
+                         std::set<std::string> chosen_hosts, pull::Networks::MakeTransport make,
+                         const fetch::DownloadLimits& limits, base::Clock& clock, base::Log& log)
     : store_(store),
       refs_(refs),
       origins_(origins),
       clock_(clock),
       log_(log),
+      chosen_hosts_(std::move(chosen_hosts)),
       networks_(std::move(make), limits, clock, log),
       pulls_([this](const manifest::Source& source,
                     std::stop_token stop) { return pull(source, std::move(stop)); },
@@ -22,7 +23,8 @@ MountFinder::MountFinder(cas::Store& store, cas::RefStore& refs, const pull::Ori
 void MountFinder::find(const manifest::Source& source, Done done) { pulls_.find(source, done); }
 
 base::Status MountFinder::pull(const manifest::Source& source, std::stop_token stop) {
-  pull::Network& network = networks_.of(endpoint_of(source, origins_));
+  pull::Network& network =
+      networks_.of(endpoint_of(source, origins_), pull::reach_of(source, origins_, chosen_hosts_));
   const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
                                 origins_, clock_, log_};
   pull::PullRequest request;

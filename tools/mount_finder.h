@@ -2,6 +2,7 @@
 // (mount --on-demand).
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "base/clock.h"
@@ -20,8 +21,8 @@ namespace castool::tools {
 class MountFinder final : public fusefs::ModelFinder {
  public:
   MountFinder(cas::Store& store, cas::RefStore& refs, const pull::Origins& origins,
-              pull::Networks::MakeTransport make, const fetch::DownloadLimits& limits,
-              base::Clock& clock, base::Log& log);
+              std::set<std::string> chosen_hosts, pull::Networks::MakeTransport make,
+              const fetch::DownloadLimits& limits, base::Clock& clock, base::Log& log);
 
   void find(const manifest::Source& source, Done done) override;
 
@@ -33,6 +34,7 @@ class MountFinder final : public fusefs::ModelFinder {
   const pull::Origins& origins_;
   base::Clock& clock_;
   base::Log& log_;
+  const std::set<std::string> chosen_hosts_;  // that --on-demand names in full
   pull::Networks networks_;
   pull::OnDemandPulls pulls_;  // uses what is above
 };

@@ -1,6 +1,8 @@
-// Refs by the names that people type.
+// Refs by the names that people type, and changing them while others may do so as well.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -19,6 +21,19 @@ struct NamedRef {
 
 // kNotFound when no such ref is there, kUsage when `text` can be no name.
 [[nodiscard]] base::Result<NamedRef> find_ref(const cas::RefStore& refs, const std::string& text);
+
+// The record alone.
+[[nodiscard]] base::Result<manifest::RefRecord> find_record(const cas::RefStore& refs,
+                                                            const std::string& text);
+
+// Puts what `change` makes of the record in its place; again, with the new record, when somebody
+// else changed it meanwhile. `name` is the ref's own.
+[[nodiscard]] base::Status change_record(
+    cas::RefStore& refs, const std::string& name,
+    const std::function<base::Status(manifest::RefRecord&)>& change);
+
+// kNotFound for a name that no model has here.
+[[nodiscard]] base::Error no_such_model();
 
 // The store, opened for writing if there is one (nothing is created), and the namespace's refs in
 // it. kNotFound without a store.

@@ -16,6 +16,7 @@
 #include "manifest/ovms_loras.h"
 #include "manifest/ovms_options.h"
 #include "tools/model_tree.h"
+#include "tools/mount_filler.h"
 #include "tools/ovms_directory.h"
 #include "tools/staged_tree.h"
 
@@ -127,7 +128,8 @@ Status deliver(const Repository& repository, const OvmsRequest& request, cas::St
                const manifest::RefRecord& record, CommandContext& context,
                const std::stop_token& stop) {
   if (repository.mounted_store) return base::ok();
-  CASTOOL_ASSIGN(const auto files, ovms_model_tree(store, record));
+  pull::ReadRights rights(store, context.settings.ns);
+  CASTOOL_ASSIGN(const auto files, ovms_model_tree(store, reads_by(rights), record));
   CASTOOL_ASSIGN(auto staged, StagedTree::begin(destination(repository, request),
                                                 existing_of(request), context.files));
   for (const TreeFile& file : files) {

@@ -150,15 +150,17 @@ Status StagedTree::add_text(const std::string& path, std::string_view text) {
   return files.sync(fd.get());
 }
 
+base::Error not_here_yet(const std::string& path, const base::Digest& digest) {
+  base::Error error =
+      make_error(Code::kNotFound, path + " is not here yet", "castool pull brings what is missing");
+  error.digest = digest.text();
+  return error;
+}
+
 Status StagedTree::add_blob(const std::string& path, cas::Store& store, const base::Digest& digest,
                             const std::stop_token& stop) {
   CASTOOL_ASSIGN(auto blob, store.find(digest));
-  if (!blob) {
-    base::Error error = make_error(Code::kNotFound, path + " is not here yet",
-                                   "castool pull brings what is missing");
-    error.digest = digest.text();
-    return error;
-  }
+  if (!blob) return not_here_yet(path, digest);
   const bool trusted = store.verified_this_boot(digest, blob->fd.get());
   cas::CheckedBlob checked(store, *std::move(blob));
   if (!trusted) CASTOOL_RETURN_IF_ERROR(checked.check_all(stop));

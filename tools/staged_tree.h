@@ -49,6 +49,9 @@ class StagedTree {
   std::unique_ptr<State> state_;
 };
 
+// kNotFound of a file of a model.
+[[nodiscard]] base::Error not_here_yet(const std::string& path, const base::Digest& digest);
+
 // Everything in and below `path`, not following links; one that is not there is success.
 [[nodiscard]] base::Status remove_tree(base::FileOps& files, const std::string& path);
 

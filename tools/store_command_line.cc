@@ -52,6 +52,7 @@ void add_store_commands(const std::function<CLI::App*(const std::string& name)>&
                         RawStoreArguments& raw) {
   CLI::App& update = *add_command("update");
   update.add_option("NAME", raw.update.names, "As ls prints it (all)")->option_text(" ");
+  update.add_flag("--dry-run", raw.update.dry_run, "Only tell what would change");
   CLI::App& cp = *add_command("cp");
   cp.add_option("NAME", raw.cp.from, "As ls prints it")->required()->option_text(" ");
   cp.add_option("NEW", raw.cp.to, "Its second name")->required()->option_text(" ");

@@ -100,7 +100,8 @@ std::string folded(std::string text) {
 Result<Shown> make_shown(const RefRecord& record, const manifest::GgufName& name,
                          const ManifestSource& manifests) {
   const manifest::FileEntry& file = *name.file;
-  CASTOOL_ASSIGN(const manifest::GgufMetadata metadata, manifests.gguf(file.digest));
+  const BlobContent gguf{file.digest, BlobHome::of(record)};
+  CASTOOL_ASSIGN(const manifest::GgufMetadata metadata, manifests.gguf(gguf));
   CASTOOL_ASSIGN(manifest::MadeModel made,
                  manifest::make_gguf_model(metadata, file.digest, file.size));
   Shown shown;
@@ -109,7 +110,7 @@ Result<Shown> make_shown(const RefRecord& record, const manifest::GgufName& name
   shown.mtime = record.pulled_at;
   shown.manifest = make_text(std::move(made.manifest));
   for (std::string& blob : made.blobs) shown.made.push_back(text_blob(std::move(blob)));
-  shown.made.push_back({BlobContent{file.digest, BlobHome::of(record)}, file.size});
+  shown.made.push_back({gguf, file.size});
   return shown;
 }
 

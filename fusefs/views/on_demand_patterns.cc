@@ -94,6 +94,16 @@ Result<OnDemandPatterns> OnDemandPatterns::parse(std::span<const std::string> te
   return parsed;
 }
 
+std::set<std::string> OnDemandPatterns::hosts() const {
+  std::set<std::string> hosts;
+  for (const Pattern& pattern : patterns_) {
+    const bool named =
+        !pattern.ollama.empty() && pattern.ollama[0].find_first_of("*?[") == std::string::npos;
+    if (named) hosts.insert(pattern.ollama[0]);
+  }
+  return hosts;
+}
+
 OnDemandMatch OnDemandPatterns::match(std::string_view path, Layout layout) const {
   if (layout == Layout::kAll) {
     const std::size_t slash = path.find('/');

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,8 @@ class OnDemandPatterns {
   [[nodiscard]] static base::Result<OnDemandPatterns> parse(std::span<const std::string> texts);
 
   [[nodiscard]] bool empty() const { return patterns_.empty(); }
+  // The hosts that are named in full, without '*' or '?'.
+  [[nodiscard]] std::set<std::string> hosts() const;
   // What `path`, relative to the mount, may be. Names that servers and shells try by themselves
   // (hidden and all-digit ones, *.json, *.pbtxt, *.xml, *.bin, *.gguf) are nothing.
   [[nodiscard]] OnDemandMatch match(std::string_view path, Layout layout) const;

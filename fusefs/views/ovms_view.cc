@@ -55,7 +55,7 @@ base::Status add_attachment(const Model& model, const manifest::Attachment& atta
   CASTOOL_ASSIGN(const manifest::HubManifest parsed, manifest::parse_hub_manifest(bytes));
   const auto home = std::make_shared<const BlobHome>(
       BlobHome{model.record.name, attachment.source, attachment.origin, attachment.revision,
-               ModelKind::kHub, attachment.manifest});
+               ModelKind::kHub, attachment.manifest, true});
   for (const auto& file : parsed.files)
     files.push_back({below + file.path, BlobContent{file.digest, home}, file.size});
   return base::ok();

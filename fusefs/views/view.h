@@ -29,9 +29,10 @@ class ManifestSource {
   [[nodiscard]] virtual base::Result<std::string> load(const base::Digest& digest,
                                                        std::uint64_t limit) const = 0;
   [[nodiscard]] virtual base::Result<std::uint64_t> size(const base::Digest& digest) const = 0;
-  // What the GGUF of that digest says about itself; kNotFound while it is not in the store.
+  // What that GGUF says about itself; kNotFound while it is not in the store, or its home may not
+  // read it.
   [[nodiscard]] virtual base::Result<manifest::GgufMetadata> gguf(
-      const base::Digest& digest) const = 0;
+      const BlobContent& wanted) const = 0;
 };
 
 // Whether config.json lists models that came because they were looked for.

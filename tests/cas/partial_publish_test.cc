@@ -1,6 +1,7 @@
 // From a complete partial to a blob, alone and against others.
 #include <thread>
 
+#include "cas/deliveries.h"
 #include "cas/sums.h"
 #include "tests/cas/partial_fixture.h"
 #include "tests/support/fault_file_ops.h"
@@ -189,6 +190,32 @@ TEST_F(PartialPublishTest, OriginsAreKeptApartUntilTheBlobExists) {
   EXPECT_EQ(check_blobs(), 1u);
 }
 
+TEST_F(PartialPublishTest, OnlyTheOriginThatDeliveredItJoinsAStoredBlob) {
+  auto store = open();
+  auto ours = open_partial(*store);
+  ASSERT_TRUE(fill(*ours, bytes_));
+  EXPECT_FALSE(was_delivered(*store, key_.origin, key_.digest));
+  ASSERT_TRUE(ours->publish(key_.digest));
+  EXPECT_TRUE(was_delivered(*store, key_.origin, key_.digest));
+  EXPECT_TRUE(open_partial(*store)->published());
+
+  PartialKey their_key = key_;
+  their_key.origin = "https://other org/name";
+  const auto theirs = *store->open_partial(their_key, Preallocate::kNo);
+  EXPECT_FALSE(theirs->published());
+  EXPECT_EQ(theirs->bytes_present(), 0u);
+  // Nor does it learn that its size is wrong.
+  PartialKey wrong = their_key;
+  wrong.size += 1;
+  const auto other_size = store->open_partial(wrong, Preallocate::kNo);
+  EXPECT_TRUE(other_size || other_size.error().code != Code::kDigestMismatch);
+
+  ASSERT_TRUE(fill(*theirs, bytes_));
+  ASSERT_TRUE(theirs->publish(key_.digest));
+  EXPECT_TRUE((*store->open_partial(their_key, Preallocate::kNo))->published());
+  EXPECT_EQ(check_blobs(), 1u);
+}
+
 TEST_F(PartialPublishTest, WhoeverFindsTheBlobThereTheOthersSeeIt) {
   auto store = open();
   PartialKey their_key = key_;
@@ -267,10 +294,11 @@ TEST_F(PartialPublishTest, PublishesInTheOrderThatSurvivesAPowerCut) {
     }
   }
   using ::testing::StartsWith;
-  EXPECT_THAT(kinds, ::testing::ElementsAre("sync data", "chmod", "rename data", "sync directory",
-                                            "make directory", StartsWith("rename tmp"),
-                                            "make directory", StartsWith("rename tmp"),
-                                            "unlink table", StartsWith("remove directory")));
+  EXPECT_THAT(kinds, ::testing::ElementsAre(
+                         "sync data", "make directory", "make directory", StartsWith("symlink"),
+                         "chmod", "rename data", "sync directory", "make directory",
+                         StartsWith("rename tmp"), "make directory", StartsWith("rename tmp"),
+                         "unlink table", StartsWith("remove directory")));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """gc, pin, cp, update and fsck: what goes, what stays, what is found and put right."""
 
+import errno
 import os
 import random
 import re
@@ -83,6 +84,24 @@ def test_update_tells_what_changed(castool, hub, two):
     assert lines == [f"acme/a: {old[:8]} -> {new[:8]}", "acme/b: up to date"]
     assert castool.run("show", "--json", "acme/a").json[0]["source"] == "hf://acme/a@main"
     checks.assert_error(castool.run("update", "acme/none", "--json", status=66), 66, "not_found")
+
+
+def test_update_keeps_the_patterns_and_a_dry_run_says_what_would_change(castool, hub):
+    files = {"config.json": "{}", "a.bin": Synthetic(2 * MIB, 1), "b.bin": Synthetic(2 * MIB, 2)}
+    hub.add_repository("acme/m", files)
+    castool.run("pull", "-q", "--include", "*.json", "--include", "a*", "--exclude", "*.txt", "acme/m")
+    assert castool.run("update", "--dry-run").out.splitlines() == ["acme/m: up to date"]
+    hub.add_repository("acme/m", {"config.json": '{"a":1}', "a2.bin": Synthetic(3 * MIB, 3), "a.txt": "no",
+                                  "b.bin": files["b.bin"]})
+    hub.reset()
+    assert castool.run("update", "--dry-run").out.splitlines() == [
+        "+ a2.bin", "~ config.json", "- a.bin", "acme/m: 1 new, 1 changed, 1 gone, 3.0 MiB to fetch"]
+    [told] = castool.run("update", "--dry-run", "--json").json
+    assert (told["added"], told["changed"], told["removed"]) == (["a2.bin"], ["config.json"], ["a.bin"])
+    assert hub.bytes_sent(origin="cdn") == 0
+    castool.run("update", "-q")
+    assert {file["path"] for file in castool.run("show", "--json", "acme/m").json[0]["files"]} == {
+        "a2.bin", "config.json"}
 
 
 def test_gc_beside_a_running_pull(castool, hub):
@@ -250,6 +269,69 @@ def test_quota_refuses_a_pull(castool, hub, two):
     assert [ref["name"] for ref in castool.run("--namespace", "team", "ls", "--json").json] == ["acme/a"]
     castool.run("quota", "team", "none")
     castool.run("--namespace", "team", "pull", "-q", "acme/b")
+
+
+def test_quota_refuses_a_read(castool, hub, mountpoint):
+    castool.environment["CASTOOL_TIME_SCALE"] = "0.1"
+    big = Synthetic(8 * MIB, 5)
+    hub.add_repository("acme/lazy", {"config.json": "{}", "weights.bin": big})
+    castool.run("pull", "-q", "--lazy", "acme/lazy")
+    castool.run("quota", "default", "3M")
+    castool.run("mount", "--fill", "none", mountpoint)
+    with open(mountpoint / "acme/lazy/weights.bin", "rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        with pytest.raises(OSError) as refused:
+            for chunk in range(8):
+                assert os.pread(file.fileno(), 100, chunk * MIB) == big.read(chunk * MIB, 100)
+        assert refused.value.errno == errno.EDQUOT and 0 < chunk <= 3
+        [ref] = castool.run("ls", "--json").json
+        assert ref["bytes_present"] <= 3 * MIB
+        castool.run("quota", "default", "none")
+        assert os.pread(file.fileno(), 100, 7 * MIB) == big.read(7 * MIB, 100)
+
+
+def test_fsck_forgets_what_rotted_in_an_unfinished_pull(castool, hub, mountpoint):
+    castool.environment["CASTOOL_TIME_SCALE"] = "0.1"
+    big = Synthetic(8 * MIB, 6)
+    hub.add_repository("acme/lazy", {"config.json": "{}", "weights.bin": big})
+    castool.run("pull", "-q", "--lazy", "acme/lazy")
+    castool.run("mount", "--fill", "none", mountpoint)
+    with open(mountpoint / "acme/lazy/weights.bin", "rb", buffering=0) as file:
+        assert os.pread(file.fileno(), 100, 5 * MIB) == big.read(5 * MIB, 100)
+    castool.run("umount", mountpoint)
+    harness.wait_until(lambda: not castool.processes(), 60, "end of the mount's process")
+    [data] = (castool.store / "partials").glob("*/data")
+    with open(data, "r+b") as file:
+        file.seek(5 * MIB + 99)
+        byte = file.read(1)
+        file.seek(5 * MIB + 99)
+        file.write(bytes([byte[0] ^ 1]))
+    digest = checks.digest_of(big, hub)
+    wrong = {"digest": digest, "chunks": [[5 * MIB, MIB]], "repaired": False, "name": "",
+             "problem": "wrong bytes of an unfinished blob"}
+    assert castool.run("fsck", "--dry-run", "--json", status=65).json[0]["damaged"] == [wrong]
+    assert castool.run("fsck", "--json").json[0]["damaged"] == [wrong | {"repaired": True}]
+    assert castool.run("fsck", "--json").json[0]["damaged"] == []
+    castool.run("mount", mountpoint)
+    checks.assert_same_file(mountpoint / "acme/lazy/weights.bin", big, hub)
+
+
+def test_gc_beside_an_export(castool, hub, tmp_path):
+    """What is being exported stays until it has been, whatever becomes of its name."""
+    files = {f"{number:03}.bin": Synthetic(64 << 10, number) for number in range(200)}
+    hub.add_repository("acme/m", files)
+    castool.run("pull", "-q", "acme/m")
+    out = tmp_path / "place" / "out"
+    out.parent.mkdir()
+    export = castool.start("export", "acme/m", out)
+    harness.wait_until(lambda: any(out.parent.rglob("*.bin")), 60, "the first copy")
+    os.kill(export.pid, signal.SIGSTOP)
+    castool.run("rm", "acme/m")
+    gc(castool)
+    os.kill(export.pid, signal.SIGCONT)
+    assert export.wait(60) == 0
+    checks.assert_same_tree(out, files, hub)
+    assert gc(castool)["removed_blobs"] > 0 and not blobs(castool)
 
 
 def test_a_mount_keeps_the_store_small(castool, hub, two, mountpoint):

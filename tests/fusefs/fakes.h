@@ -50,7 +50,8 @@ class FakeBlobs final : public BlobOpener {
   base::Result<OpenedBlob> open_again(cas::Blob blob) override {
     return OpenedBlob{std::make_shared<const cas::Blob>(std::move(blob)), checks_};
   }
-  base::Result<OpenedBlob> open(const base::Digest& digest) override {
+  base::Result<OpenedBlob> open(const BlobContent& wanted) override {
+    const base::Digest& digest = wanted.digest;
     ++opens_;
     std::string bytes;
     {
@@ -64,14 +65,15 @@ class FakeBlobs final : public BlobOpener {
       return base::make_error(base::Code::kIo, "memfd");
     return open_again(std::move(blob));
   }
-  bool needs_no_look(const base::Digest&) override { return native_; }
+  bool needs_no_look(const BlobContent&) override { return native_; }
   void found_damaged(const cas::Blob&, const base::Error&) override { ++damaged_; }
   [[nodiscard]] int damaged() const { return damaged_; }
   // What every blob opened from now on has to be checked with.
   void set_checks(std::shared_ptr<cas::CheckedBlob> checks) { checks_ = std::move(checks); }
   // Whether blobs are fit to be read by the kernel.
   void set_native(bool native) { native_ = native; }
-  base::Result<BlobStatus> status(const base::Digest& digest) override {
+  base::Result<BlobStatus> status(const BlobContent& wanted) override {
+    const base::Digest& digest = wanted.digest;
     const base::MutexLock lock(mutex_);
     const auto found = contents_.find(digest);
     if (found == contents_.end()) return BlobStatus{};
@@ -115,8 +117,8 @@ class FakeManifests final : public ManifestSource {
     CASTOOL_ASSIGN(const std::string bytes, find(digest));
     return std::uint64_t{bytes.size()};
   }
-  base::Result<manifest::GgufMetadata> gguf(const base::Digest& digest) const override {
-    CASTOOL_ASSIGN(const std::string bytes, find(digest));
+  base::Result<manifest::GgufMetadata> gguf(const BlobContent& wanted) const override {
+    CASTOOL_ASSIGN(const std::string bytes, find(wanted.digest));
     return manifest::read_gguf(std::as_bytes(std::span(bytes)));
   }
 

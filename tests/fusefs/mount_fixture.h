@@ -96,6 +96,7 @@ class MountTest : public ::testing::Test {
     options.directory = directory;
     options.layout = layout;
     options.source_name = store_->root();
+    options.may_read = [](const BlobHome&, const base::Digest&) { return true; };
     return Mount::start(options, *store_, *refs_, filler_, clock_, log_);
   }
   void mount() {
