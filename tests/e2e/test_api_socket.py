@@ -42,7 +42,8 @@ def test_it_says_the_same(serve, hub, castool):
 
     castool.run("--socket", path, "cp", "tiny", "second:v1", env=nowhere)
     castool.run("--socket", path, "pin", "second:v1", env=nowhere)
-    castool.run("--socket", path, "set", "acme/pets", "--target_device", "GPU", env=nowhere)
+    castool.run("--socket", path, "set", "acme/pets", "--task", "text_generation", "--target_device", "GPU",
+                env=nowhere)
     copied, options = castool.run("show", "--json", "second:v1", "acme/pets").json
     assert copied["pinned"] and options["options"]["target_device"] == "GPU"
     castool.run("--socket", path, "unpin", "second:v1", env=nowhere)
