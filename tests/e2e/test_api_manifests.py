@@ -50,7 +50,8 @@ def test_one_blob_in_two_places(serve, hub):
 
     wrong = manifest_of(b"{}", [layer("model", gguf), layer("params", b"{}")])
     hub.add_model("library/wrong:latest", wrong, [gguf, b"{}"])
-    hub.fault({"garble": True}, times=-1, target=layer("", b"{}")["digest"])
+    hub.fault({"garble": True}, times=-1, target="/blobs/", origin="hub")
+    hub.fault({"garble": True}, times=-1, origin="cdn")
     answer = server.pull("wrong", stream=False)
     assert answer.status == 500 and "digest mismatch" in answer.json["error"]
     assert len(server.get("/api/tags").json["models"]) == 1
