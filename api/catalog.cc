@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 
 #include "api/names.h"
+#include "cas/read_file.h"
+#include "manifest/file_header.h"
 
 namespace castool::api {
 namespace {
@@ -35,6 +37,20 @@ ModelEntry entry_of(const RefRecord& record, const ModelFacts& facts) {
   entry.details = facts.details;
   entry.capabilities = facts.capabilities;
   return entry;
+}
+
+// As much of the front as the header takes.
+Result<std::vector<std::byte>> read_gguf_header(const cas::Blob& blob) {
+  std::vector<std::byte> front;
+  constexpr std::uint64_t kFirstLook = 1u << 20;
+  for (std::uint64_t wanted = kFirstLook;;) {
+    front.resize(static_cast<std::size_t>(std::min(wanted, blob.size)));
+    CASTOOL_ASSIGN(const std::size_t got, cas::read_at(blob.fd.get(), 0, front));
+    if (got != front.size()) return make_error(Code::kIo, "a blob is shorter than it was");
+    const auto extent = manifest::header_extent(manifest::FileFormat::kGguf, front, blob.size);
+    if (extent.known == manifest::HeaderExtent::Known::kExactly) return front;
+    wanted = std::max(extent.bytes, 2 * wanted);
+  }
 }
 
 base::Error not_found(std::string_view name) {
@@ -118,11 +134,28 @@ Result<RefRecord> Catalog::find(std::string_view name) const {
   return not_found(name);
 }
 
-Result<std::string> Catalog::show(std::string_view name) {
+std::string Catalog::gguf_info(const RefRecord& record, const std::optional<base::Digest>& digest,
+                               manifest::GgufArrays arrays) {
+  if (!digest || !may_read(record, *digest)) return {};
+  const auto blob = store_.find(*digest);
+  if (!blob || !*blob) return {};
+  const auto read = [&]() -> Result<std::string> {
+    CASTOOL_ASSIGN(const auto front, read_gguf_header(**blob));
+    return manifest::gguf_json(front, arrays);
+  };
+  auto json = read();
+  if (json) return *std::move(json);
+  log_.debug("{}: {}", digest->text(), json.error().text());
+  return {};
+}
+
+Result<std::string> Catalog::show(std::string_view name, manifest::GgufArrays arrays) {
   CASTOOL_ASSIGN(const RefRecord record, find(name));
   CASTOOL_ASSIGN(const Facts facts, facts_of(record));
   const ModelEntry entry = entry_of(record, *facts);
-  CASTOOL_ASSIGN(const ModelText text, read_text(record, entry.name, reader(record)));
+  CASTOOL_ASSIGN(ModelText text, read_text(record, entry.name, reader(record)));
+  text.model_info = gguf_info(record, facts->gguf, arrays);
+  text.projector_info = gguf_info(record, facts->projector, arrays);
   return show_body(entry, text);
 }
 
@@ -135,39 +168,42 @@ Status Catalog::remove(std::string_view name) {
   return not_found(name);
 }
 
-Result<RefRecord> Catalog::find_complete(std::span<const std::string> names) const {
+Result<RefRecord> Catalog::find_offered(std::span<const std::string> names,
+                                        const Offered& offered) const {
   for (const std::string& ref : names) {
     CASTOOL_ASSIGN(const auto bytes, refs_.get(ref));
     if (!bytes) continue;
     CASTOOL_ASSIGN(auto record, manifest::parse_ref_record(*bytes));
     record.name = ref;
-    if (record.state == manifest::RefState::kComplete) return record;
+    if (offered(record)) return record;
   }
   return not_found(names.empty() ? std::string_view() : std::string_view(names.front()));
 }
 
-Result<RefRecord> Catalog::find_registry_model(std::string_view repo,
-                                               const base::Digest& manifest) {
+Result<RefRecord> Catalog::find_registry_model(std::string_view repo, const base::Digest& manifest,
+                                               const Offered& offered) {
   CASTOOL_ASSIGN(const auto refs, listing_.now());
   for (const auto& ref : refs) {
     const RefRecord& record = ref->record;
     if (record.manifest != manifest || record.kind != manifest::ModelKind::kOllama) continue;
     const auto source = manifest::parse_source(record.source);
     const auto* ollama = source ? std::get_if<manifest::OllamaSource>(&*source) : nullptr;
-    if (ollama != nullptr && ollama->ns + '/' + ollama->model == repo) return record;
+    const bool same = ollama != nullptr && ollama->ns + '/' + ollama->model == repo;
+    if (same && offered(record)) return record;
   }
   return not_found(repo);
 }
 
-Result<Catalog::Repository> Catalog::find_repository(std::string_view repo) {
+Result<Catalog::Repository> Catalog::find_repository(std::string_view repo,
+                                                     const Offered& offered) {
   constexpr std::size_t kMostRepositories = 16;
   const std::string name(repo);
-  CASTOOL_ASSIGN(const RefRecord record, find_complete(std::span(&name, 1)));
+  CASTOOL_ASSIGN(auto record, find_offered(std::span(&name, 1), offered));
   if (record.kind != manifest::ModelKind::kHub) return not_found(repo);
   {
     const base::MutexLock lock(mutex_);
     const auto known = repositories_.find(record.manifest);
-    if (known != repositories_.end()) return known->second;
+    if (known != repositories_.end()) return Repository{std::move(record), known->second};
   }
   CASTOOL_ASSIGN(const std::string bytes,
                  store_.read_small(record.manifest, manifest::kMaxHubManifestBytes));
@@ -176,7 +212,19 @@ Result<Catalog::Repository> Catalog::find_repository(std::string_view repo) {
   const base::MutexLock lock(mutex_);
   if (repositories_.size() >= kMostRepositories) repositories_.clear();
   repositories_.insert_or_assign(record.manifest, shared);
-  return Repository(shared);
+  return Repository{std::move(record), std::move(shared)};
+}
+
+Result<Catalog::NamedBlob> Catalog::find_blob(const base::Digest& digest, const Offered& offered) {
+  CASTOOL_ASSIGN(const auto refs, listing_.now());
+  for (const auto& ref : refs) {
+    const auto facts = facts_of(ref->record);
+    if (!facts) continue;
+    const auto& blobs = (*facts)->blobs;
+    const auto found = std::ranges::find(blobs, digest, &manifest::Layer::digest);
+    if (found != blobs.end() && offered(ref->record)) return NamedBlob{ref->record, found->size};
+  }
+  return not_found(digest.text());
 }
 
 Result<std::optional<std::uint64_t>> Catalog::size_of(const base::Digest& digest) {

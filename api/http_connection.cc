@@ -120,8 +120,14 @@ class HttpConnection final : private httplib::Server {
     request_.body = request.body;
     Reply reply = context_.handle(request_);
     response.status = reply.status;
-    for (const auto& [name, value] : reply.headers) response.set_header(name, value);
-    if (reply.stream != nullptr) {
+    std::optional<std::uint64_t> length;  // of the stream, or of what a HEAD is about
+    for (const auto& [name, value] : reply.headers) {
+      if (name == "Content-Length") length = std::stoull(value);
+      if (name != "Content-Length") response.set_header(name, value);
+    }
+    if (length) {
+      send_whole_stream(std::move(reply), *length, response);
+    } else if (reply.stream != nullptr) {
       send_stream(std::move(reply), response);
     } else if (reply.file) {
       send_file(reply, response);
@@ -143,6 +149,20 @@ class HttpConnection final : private httplib::Server {
                                               return sink.write(text->data(), text->size());
                                             return !stream_.peer_gone();
                                           });
+  }
+
+  // As many bytes as were promised, or a connection that breaks off.
+  void send_whole_stream(Reply reply, std::uint64_t length, httplib::Response& response) {
+    const std::shared_ptr<BodyStream> stream = std::move(reply.stream);
+    response.set_content_provider(
+        length, reply.content_type,
+        [this, stream](std::size_t, std::size_t, httplib::DataSink& sink) {
+          const auto bytes = stream == nullptr ? std::nullopt : stream->next();
+          if (!bytes) handled_ = false;
+          if (!bytes) return false;
+          if (bytes->empty()) return !stream_.peer_gone();
+          return sink.write(bytes->data(), bytes->size());
+        });
   }
 
   void send_file(const Reply& reply, httplib::Response& response) {

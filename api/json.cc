@@ -39,6 +39,9 @@ Json entry_json(const ModelEntry& model) {
   return json;
 }
 
+// What manifest::gguf_json() made.
+Json read_back(const std::string& text) { return Json::parse(text, nullptr, false); }
+
 void add_text(Json& json, const char* key, const std::string& text) {
   if (!text.empty()) json[key] = text;
 }
@@ -132,7 +135,8 @@ std::string show_body(const ModelEntry& model, const ModelText& text) {
   }
   Json info = Json::object();
   if (!model.details.family.empty()) info["general.architecture"] = model.details.family;
-  json["model_info"] = std::move(info);
+  json["model_info"] = text.model_info.empty() ? std::move(info) : read_back(text.model_info);
+  if (!text.projector_info.empty()) json["projector_info"] = read_back(text.projector_info);
   json["capabilities"] = model.capabilities;
   json["modified_at"] = model.modified_at;
   return dump(json);

@@ -36,6 +36,7 @@ struct ModelEntry {
 struct ModelText {
   std::string license, modelfile, parameters, template_text, system;
   std::vector<std::pair<std::string, std::string>> messages;  // role, content
+  std::string model_info, projector_info;                     // of manifest::gguf_json(), or empty
 };
 
 // {"error":text}

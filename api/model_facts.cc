@@ -89,6 +89,7 @@ Result<ModelFacts> hub_facts(const manifest::RefRecord& record, const ReadBlob& 
   std::map<base::Digest, std::uint64_t> seen;
   for (const manifest::FileEntry& file : hub.files) {
     if (file.path.ends_with(".gguf")) facts.details.format = "gguf";
+    if (file.path.ends_with(".gguf") && !facts.gguf) facts.gguf = file.digest;
     if (file.path.ends_with(".safetensors") && facts.details.format.empty()) {
       facts.details.format = "safetensors";
     }
@@ -144,6 +145,10 @@ Result<ModelFacts> read_facts(const manifest::RefRecord& record, const ReadBlob&
   CASTOOL_ASSIGN(const auto manifest, ollama_manifest(record, read));
   ModelFacts facts;
   facts.blobs = manifest.distinct_blobs();
+  for (const manifest::Layer& layer : manifest.layers) {
+    if (kind_of(layer) == "model" && !facts.gguf) facts.gguf = layer.digest;
+    if (kind_of(layer) == "projector" && !facts.projector) facts.projector = layer.digest;
+  }
   const auto config = read(manifest.config.digest, kMaxText);
   if (config) {
     const auto json = manifest::parse_json(*config, kLimits, "config");

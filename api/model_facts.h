@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ using ReadBlob = std::function<base::Result<std::string>(const base::Digest&, st
 struct ModelFacts {
   ModelDetails details;
   std::vector<std::string> capabilities;
-  std::vector<manifest::Layer> blobs;  // each digest once
+  std::vector<manifest::Layer> blobs;           // each digest once
+  std::optional<base::Digest> gguf, projector;  // the model's own file, and what it sees with
 };
 
 // What cannot be read or makes no sense is left empty: a listing shows what there is. kBadManifest

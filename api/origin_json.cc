@@ -88,29 +88,45 @@ std::string repo_info_body(const manifest::HubManifest& hub, WithBlobs with) {
   return dump(json);
 }
 
-std::string tree_body(const manifest::HubManifest& hub, Recursive recursive) {
+TreePage tree_page(const manifest::HubManifest& hub, Recursive recursive, const TreePlace& place) {
+  const std::string prefix = place.folder.empty() ? "" : place.folder + '/';
+  TreePage page;
+  page.known = prefix.empty();
   Json list = Json::array();
+  std::size_t number = 0;
+  const auto add = [&](const auto& make) {
+    if (number >= place.first && list.size() < place.most) list.push_back(make());
+    ++number;
+  };
   std::set<std::string> directories;
   for (const manifest::FileEntry& file : hub.files) {
-    for (std::size_t slash = file.path.find('/'); slash != std::string::npos;
+    if (!file.path.starts_with(prefix)) continue;
+    page.known = true;
+    for (std::size_t slash = file.path.find('/', prefix.size()); slash != std::string::npos;
          slash = file.path.find('/', slash + 1)) {
       const std::string directory = file.path.substr(0, slash);
-      if (directories.insert(directory).second) list.push_back(directory_entry(directory));
+      if (directories.insert(directory).second) add([&] { return directory_entry(directory); });
       if (recursive == Recursive::kNo) break;
     }
-    const bool deeper = file.path.find('/') != std::string::npos;
-    if (!deeper || recursive == Recursive::kYes) list.push_back(tree_entry(file));
+    const bool deeper = file.path.find('/', prefix.size()) != std::string::npos;
+    if (!deeper || recursive == Recursive::kYes) add([&] { return tree_entry(file); });
   }
-  return dump(list);
+  if (number > place.first + list.size()) page.next = place.first + list.size();
+  page.body = dump(list);
+  return page;
 }
 
-std::string refs_body(const manifest::HubManifest& hub) {
-  Json main;
-  main["name"] = "main";
-  main["ref"] = "refs/heads/main";
-  main["targetCommit"] = hub.commit;
+std::string refs_body(const manifest::HubManifest& hub, const std::string& revision) {
+  Json branches = Json::array();
+  if (!revision.empty() && revision != hub.commit) {
+    Json branch;
+    branch["name"] = revision;
+    branch["ref"] = "refs/heads/" + revision;
+    branch["targetCommit"] = hub.commit;
+    branches.push_back(std::move(branch));
+  }
   Json json;
-  json["branches"] = Json::array({std::move(main)});
+  json["branches"] = std::move(branches);
   json["tags"] = Json::array();
   json["converts"] = Json::array();
   return dump(json);

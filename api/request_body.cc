@@ -29,6 +29,7 @@ Result<ModelBody> parse_model_body(std::string_view body) {
     }
     CASTOOL_ASSIGN(parsed.insecure, fields.boolean_or("insecure", false));
     CASTOOL_ASSIGN(parsed.stream, fields.boolean_or("stream", true));
+    CASTOOL_ASSIGN(parsed.verbose, fields.boolean_or("verbose", false));
     CASTOOL_ASSIGN(parsed.details, fields.boolean_or("details", false));
     return parsed;
   };

@@ -13,6 +13,7 @@ struct ModelBody {
   std::string model;  // "model", or "name" as older clients call it
   bool insecure = false;
   bool stream = true;
+  bool verbose = false;  // /api/show: vocabularies, too
   bool details = false;  // ours: the command line wants words of errors and the outcome in full
 };
 

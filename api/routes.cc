@@ -180,7 +180,8 @@ Reply Routes::show(const Request& request) {
   const auto body = parse_model_body(request.body);
   if (!body) return error_reply(400, body.error().message);
   if (body->model.empty()) return error_reply(400, "model is required");
-  const auto shown = catalog_.show(body->model);
+  const auto shown = catalog_.show(
+      body->model, body->verbose ? manifest::GgufArrays::kAll : manifest::GgufArrays::kShort);
   if (shown) return json_reply(*shown);
   const base::Error& error = shown.error();
   if (error.code == Code::kUsage) return error_reply(400, error.message);

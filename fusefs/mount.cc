@@ -146,6 +146,8 @@ class FuseMount final : public Mount, private MountGiver {
     return base::ok();
   }
 
+  [[nodiscard]] const OpenCounts& opens() const { return opens_; }
+
   Status run(std::stop_token stop) override {
     const bool ended = session_->wait_ended(stop);
     control_socket_.reset();  // nobody takes it over any more
@@ -161,7 +163,8 @@ class FuseMount final : public Mount, private MountGiver {
  private:
   void build(const base::UniqueFd& device, TreePtr tree, cas::Store& store) {
     native_.emplace(base::UniqueFd(::fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), store, log_);
-    fs_.emplace(std::move(tree), FileParts{blobs_, &*native_, filler_, &notifier_, &side_, &uses_},
+    fs_.emplace(std::move(tree),
+                FileParts{blobs_, &*native_, filler_, &notifier_, &side_, &uses_, &opens_},
                 ModelFs::Owner{options_.uid, options_.gid}, log_,
                 OnDemand{options_.on_demand, options_.layout}, std::move(upper_));
     if (options_.finder != nullptr && !options_.on_demand.empty())
@@ -320,6 +323,7 @@ class FuseMount final : public Mount, private MountGiver {
   std::optional<FuseControl> control_ CASTOOL_GUARDED_BY(control_mutex_);
   StoreBlobs blobs_;
   UseNotes uses_{clock_};
+  OpenCounts opens_;
   std::shared_ptr<const StoreManifests> manifests_;
   dev_t device_ = 0;  // of the mount; 0 until it answered once
   std::unique_ptr<cas::RefWatch> watch_;
@@ -346,6 +350,10 @@ Result<std::unique_ptr<Mount>> Mount::start(const MountOptions& options, cas::St
   auto mount = std::make_unique<FuseMount>(std::move(checked), store, refs, filler, clock, log);
   CASTOOL_RETURN_IF_ERROR(mount->start(store));
   return std::unique_ptr<Mount>(std::move(mount));
+}
+
+const OpenCounts& open_counts(const Mount& mount) {
+  return dynamic_cast<const FuseMount&>(mount).opens();
 }
 
 Status unmount(const std::string& directory, Detach detach) {

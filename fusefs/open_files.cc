@@ -50,10 +50,22 @@ OpenFiles::Joined OpenFiles::join(NodeId id, const OpenDone& done, OpenedFile& o
   if (entry.count > 0) {
     ++entry.count;
     opened.native = entry.content.native;
+    count(&entry.content, 1);
     return Joined::kOpen;
   }
   entry.opening.push_back(done);
   return entry.opening.size() == 1 ? Joined::kFirst : Joined::kWaits;
+}
+
+void OpenFiles::count(const Content* content, std::uint64_t opens) {
+  if (parts_.counts == nullptr) return;
+  if (content == nullptr) {
+    parts_.counts->failed += opens;
+  } else if (content->native) {
+    parts_.counts->native += opens;
+  } else {
+    (content->filling ? parts_.counts->filling : parts_.counts->cached) += opens;
+  }
 }
 
 void OpenFiles::open(NodeId id, const NodePtr& file, const OpenDone& done) {
@@ -107,6 +119,7 @@ void OpenFiles::finish_open(NodeId id, Answer<Content> content) {
     const base::MutexLock lock(mutex_);
     const auto found = files_.find(id);
     opening.swap(found->second.opening);
+    count(content ? &*content : nullptr, opening.size());
     if (content) {
       answer = OpenedFile{content->native};
       filling = content->filling;

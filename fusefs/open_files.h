@@ -35,6 +35,7 @@
 #include "fusefs/handover_state.h"
 #include "fusefs/known_nodes.h"
 #include "fusefs/native_files.h"
+#include "fusefs/open_counts.h"
 #include "fusefs/open_file.h"
 #include "fusefs/page_dropper.h"
 #include "fusefs/pending_reads.h"
@@ -63,6 +64,7 @@ struct FileParts {
   PageDropper* pages = nullptr;   // has to be there with a filler
   SideThreads* side = nullptr;    // where filling files are opened; null: in place
   UseNotes* uses = nullptr;       // told which models are read; may be null
+  OpenCounts* counts = nullptr;   // may be null
 };
 
 class OpenFiles {
@@ -124,6 +126,7 @@ class OpenFiles {
   Joined join(NodeId id, const OpenDone& done, OpenedFile& opened);
   void open_first(NodeId id, const NodePtr& file);
   void finish_open(NodeId id, Answer<Content> content);
+  void count(const Content* content, std::uint64_t opens);  // null: they failed
   Answer<Content> open_stored(NodeId id, std::shared_ptr<const OpenFile> stored);
   Answer<Content> open_again(OpenNode& open, const Node& file);
   Answer<std::shared_ptr<FillingFile>> open_filling(NodeId id, const FileContent& content,

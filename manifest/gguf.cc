@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "manifest/gguf_cursor.h"
 #include "manifest/utf8.h"
 
 namespace castool::manifest {
@@ -15,9 +16,6 @@ namespace {
 using base::Code;
 using base::Result;
 
-constexpr std::uint32_t kStringType = 8;
-constexpr std::uint32_t kArrayType = 9;
-constexpr int kMostNesting = 4;
 constexpr std::uint32_t kMostDimensions = 8;
 constexpr std::string_view kSuffix = ".gguf";
 
@@ -40,92 +38,24 @@ base::Error bad(std::string_view what) {
   return base::make_error(Code::kBadManifest, "GGUF: " + std::string(what));
 }
 
-// Reads forward; once something was missing, everything is.
-class Cursor {
- public:
-  explicit Cursor(std::span<const std::byte> bytes) : left_(bytes) {}
-
-  [[nodiscard]] bool failed() const { return failed_; }
-  [[nodiscard]] std::size_t left() const { return left_.size(); }
-
-  std::span<const std::byte> take(std::uint64_t size) {
-    if (failed_ || size > left_.size()) {
-      failed_ = true;
-      return {};
-    }
-    const auto taken = left_.first(static_cast<std::size_t>(size));
-    left_ = left_.subspan(taken.size());
-    return taken;
-  }
-  std::uint64_t number(std::size_t size) {
-    std::uint64_t value = 0;
-    const auto bytes = take(size);
-    for (std::size_t i = bytes.size(); i-- > 0;)
-      value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
-    return value;
-  }
-  std::uint32_t u32() { return static_cast<std::uint32_t>(number(4)); }
-  std::uint64_t u64() { return number(8); }
-  std::string_view text() {
-    const auto bytes = take(u64());
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-
- private:
-  std::span<const std::byte> left_;
-  bool failed_ = false;
-};
-
-// Bytes of a scalar; 0 for what is none.
-std::size_t scalar_size(std::uint32_t type) {
-  constexpr std::array<std::size_t, 13> kSizes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-  return type < kSizes.size() ? kSizes[type] : 0;
-}
-
-bool is_signed(std::uint32_t type) { return type == 1 || type == 3 || type == 5 || type == 11; }
-bool is_integer(std::uint32_t type) { return type <= 5 || type == 10 || type == 11; }
-
-bool skip_value(Cursor& cursor, std::uint32_t type, int depth) {
-  if (type == kStringType) {
-    static_cast<void>(cursor.text());
-    return !cursor.failed();
-  }
-  if (type != kArrayType) {
-    const std::size_t size = scalar_size(type);
-    static_cast<void>(cursor.take(size));
-    return size != 0 && !cursor.failed();
-  }
-  const std::uint32_t element = cursor.u32();
-  const std::uint64_t count = cursor.u64();
-  if (cursor.failed() || depth == kMostNesting || count > cursor.left()) return false;
-  if (const std::size_t size = scalar_size(element); size != 0) {
-    static_cast<void>(cursor.take(count * size));
-    return !cursor.failed();
-  }
-  for (std::uint64_t i = 0; i < count; ++i) {
-    if (!skip_value(cursor, element, depth + 1)) return false;
-  }
-  return true;
-}
-
 // A string of that key, or an integer; what has another type is skipped like any other value.
-bool read_text(Cursor& cursor, std::uint32_t type, std::size_t limit, std::string& into) {
-  if (type != kStringType) return skip_value(cursor, type, 0);
+bool read_text(GgufCursor& cursor, std::uint32_t type, std::size_t limit, std::string& into) {
+  if (type != kGgufString) return skip_gguf_value(cursor, type);
   const std::string_view text = cursor.text();
   if (text.size() <= limit && is_utf8(text)) into = text;
   return !cursor.failed();
 }
 
-bool read_count(Cursor& cursor, std::uint32_t type, std::optional<std::uint64_t>& into) {
-  if (!is_integer(type)) return skip_value(cursor, type, 0);
-  const std::size_t size = scalar_size(type);
+bool read_count(GgufCursor& cursor, std::uint32_t type, std::optional<std::uint64_t>& into) {
+  if (!is_gguf_integer(type)) return skip_gguf_value(cursor, type);
+  const std::size_t size = gguf_scalar_size(type);
   const std::uint64_t value = cursor.number(size);
-  const bool negative = is_signed(type) && (value >> (8 * size - 1) & 1) != 0;
+  const bool negative = is_gguf_signed(type) && (value >> (8 * size - 1) & 1) != 0;
   if (!negative) into = value;
   return !cursor.failed();
 }
 
-bool read_pair(Cursor& cursor, GgufMetadata& metadata) {
+bool read_pair(GgufCursor& cursor, GgufMetadata& metadata) {
   const std::string_view key = cursor.text();
   const std::uint32_t type = cursor.u32();
   if (cursor.failed()) return false;
@@ -139,10 +69,10 @@ bool read_pair(Cursor& cursor, GgufMetadata& metadata) {
   if (key == prefix + "context_length") return read_count(cursor, type, metadata.context_length);
   if (key == prefix + "embedding_length")
     return read_count(cursor, type, metadata.embedding_length);
-  return skip_value(cursor, type, 0);
+  return skip_gguf_value(cursor, type);
 }
 
-bool read_tensor(Cursor& cursor, std::uint64_t& parameters) {
+bool read_tensor(GgufCursor& cursor, std::uint64_t& parameters) {
   static_cast<void>(cursor.text());
   const std::uint32_t dimensions = cursor.u32();
   if (cursor.failed() || dimensions > kMostDimensions) return false;
@@ -174,8 +104,31 @@ bool all_digits(std::string_view text) {
 
 }  // namespace
 
+bool skip_gguf_value(GgufCursor& cursor, std::uint32_t type, int depth) {
+  if (type == kGgufString) {
+    static_cast<void>(cursor.text());
+    return !cursor.failed();
+  }
+  if (type != kGgufArray) {
+    const std::size_t size = gguf_scalar_size(type);
+    static_cast<void>(cursor.take(size));
+    return size != 0 && !cursor.failed();
+  }
+  const std::uint32_t element = cursor.u32();
+  const std::uint64_t count = cursor.u64();
+  if (cursor.failed() || depth == kMostGgufNesting || count > cursor.left()) return false;
+  if (const std::size_t size = gguf_scalar_size(element); size != 0) {
+    static_cast<void>(cursor.take(count * size));
+    return !cursor.failed();
+  }
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (!skip_gguf_value(cursor, element, depth + 1)) return false;
+  }
+  return true;
+}
+
 Result<GgufMetadata> read_gguf(std::span<const std::byte> front) {
-  Cursor cursor(front);
+  GgufCursor cursor(front);
   const auto magic = cursor.take(4);
   if (cursor.failed() || std::memcmp(magic.data(), "GGUF", 4) != 0) return bad("it is none");
   const std::uint32_t version = cursor.u32();

@@ -11,8 +11,8 @@ constexpr auto kPeriod = std::chrono::minutes(1);
 
 }  // namespace
 
-SizeKeeper::SizeKeeper(cas::Store& store, std::uint64_t max_bytes, base::Log& log)
-    : store_(store), max_bytes_(max_bytes), log_(log) {
+SizeKeeper::SizeKeeper(cas::Store& store, std::uint64_t max_bytes, GcCounts& counts, base::Log& log)
+    : store_(store), max_bytes_(max_bytes), counts_(counts), log_(log) {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -48,6 +48,10 @@ void SizeKeeper::look(const std::stop_token& stop) {
   const auto report =
       collect_garbage(store_, {GcMode::kDelete, PartialAge::kOld, max_bytes_}, stop);
   if (report) {
+    ++counts_.runs;
+    counts_.removed_refs += report->removed_refs;
+    counts_.removed_blobs += report->removed_blobs;
+    counts_.freed_bytes += report->freed_bytes;
     log_.info("gc: {} models, {} blobs, {} bytes went; {} bytes stay", report->removed_refs,
               report->removed_blobs, report->freed_bytes, report->bytes_left);
   } else if (report.error().code != base::Code::kBusy &&

@@ -5,6 +5,7 @@
 // to it outlives it; destruction ends a gc under way at the next file.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <thread>
 
@@ -15,9 +16,17 @@
 
 namespace castool::pull {
 
+// What it has done so far.
+struct GcCounts {
+  std::atomic<std::uint64_t> runs{0};
+  std::atomic<std::uint64_t> removed_refs{0};
+  std::atomic<std::uint64_t> removed_blobs{0};
+  std::atomic<std::uint64_t> freed_bytes{0};
+};
+
 class SizeKeeper {
  public:
-  SizeKeeper(cas::Store& store, std::uint64_t max_bytes, base::Log& log);
+  SizeKeeper(cas::Store& store, std::uint64_t max_bytes, GcCounts& counts, base::Log& log);
   ~SizeKeeper();
   SizeKeeper(const SizeKeeper&) = delete;
   SizeKeeper& operator=(const SizeKeeper&) = delete;
@@ -31,6 +40,7 @@ class SizeKeeper {
 
   cas::Store& store_;
   const std::uint64_t max_bytes_;
+  GcCounts& counts_;
   base::Log& log_;
   base::Mutex mutex_;
   base::CondVar changed_;

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include "fetch/curl_transport.h"
 #include "tools/credentials.h"
 #include "tools/origin_of.h"
+#include "tools/pull_reporter.h"
 #include "tools/remote_commands.h"
 #include "tools/version.h"
 
@@ -15,6 +17,7 @@ namespace castool::tools {
 namespace {
 
 using base::Result;
+using base::Status;
 
 pull::Networks::MakeTransport transport_maker(CommandContext& context) {
   return [&clock = context.clock, &log = context.log, ca_file = context.settings.ca_file,
@@ -94,7 +97,8 @@ ApiService::ApiService(CommandContext& context, cas::Store& store, cas::RefStore
 Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arguments,
                                                       ForOthers for_others, CommandContext& context,
                                                       cas::Store& store, cas::RefStore& refs,
-                                                      const pull::Origins& origins) {
+                                                      const pull::Origins& origins,
+                                                      const Beside& beside) {
   CASTOOL_ASSIGN(Doors doors, open_doors(arguments, context));
   std::unique_ptr<ApiService> service(new ApiService(context, store, refs, origins));
   service->chosen_hosts_.insert(arguments.allowed_registries.begin(),
@@ -109,8 +113,9 @@ Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arg
     return run_for_caller(body, context);
   };
   if (for_others == ForOthers::kYes) {
-    service->origin_.emplace(store, service->catalog_, context.log);
+    service->be_origin(settings.registries, context);
   }
+  service->count(beside);
   service->routes_ = std::make_unique<api::Routes>(
       std::move(settings), service->catalog_, service->pulls_, service->metrics_,
       service->origin_ ? &*service->origin_ : nullptr, context.log);
@@ -123,6 +128,42 @@ Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arg
                      },
                      context.clock, context.log));
   return service;
+}
+
+void ApiService::count(const Beside& beside) {
+  using Kind = api::Gauge::Kind;
+  const auto counter = [this](const char* name, const char* labels, const char* help,
+                              const std::atomic<std::uint64_t>& count) {
+    metrics_.add({Kind::kCounter, name, labels, help, [&count] { return count.load(); }});
+  };
+  if (beside.opens != nullptr) {
+    constexpr const char* kOpens = "castool_mount_opens_total";
+    counter(kOpens, R"(way="passthrough")", "Files opened in the mount, by the way they are read.",
+            beside.opens->native);
+    counter(kOpens, R"(way="cache")", "", beside.opens->cached);
+    counter(kOpens, R"(way="fetching")", "", beside.opens->filling);
+    counter("castool_mount_open_errors_total", "", "Files of the mount that could not be opened.",
+            beside.opens->failed);
+  }
+  if (beside.gc == nullptr) return;
+  counter("castool_gc_runs_total", "", "Times that --max-size made gc remove something.",
+          beside.gc->runs);
+  counter("castool_gc_removed_models_total", "", "Models that gc removed.",
+          beside.gc->removed_refs);
+  counter("castool_gc_removed_blobs_total", "", "Blobs that gc removed.", beside.gc->removed_blobs);
+  counter("castool_gc_freed_bytes_total", "", "Bytes that gc gave back.", beside.gc->freed_bytes);
+}
+
+void ApiService::be_origin(const api::Registries& registries, CommandContext& context) {
+  if (!origins_.offline) {
+    blobs_.emplace(store_, refs_, origins_, transport_maker(context), download_limits(context),
+                   pull::LazyOptions{}, clock_, log_);
+    brought_.emplace([this](const manifest::Source& source,
+                            std::stop_token stop) { return bring(source, std::move(stop)); },
+                     clock_);
+    through_.emplace(registries, *brought_, *blobs_, log_);
+  }
+  origin_.emplace(store_, catalog_, through_ ? &*through_ : nullptr, log_);
 }
 
 ApiService::~ApiService() {
@@ -144,6 +185,24 @@ Result<pull::PullOutcome> ApiService::pull(const pull::PullRequest& request,
     log_.warn("{}: pulled for a caller of the API: {}", what, outcome.error().text());
   }
   return outcome;
+}
+
+Status ApiService::bring(const manifest::Source& source, std::stop_token stop) {
+  pull::Network& network = networks_.of(endpoint_of(source, origins_),
+                                        pull::reach_of(source, origins_, chosen_hosts_));
+  const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
+                                origins_, clock_, log_};
+  pull::PullRequest request;
+  request.source = source;
+  request.extent = pull::Extent::kLazy;
+  request.asked = pull::Asked::kOnDemand;
+  SilentReporter nobody;
+  const auto outcome = pull::pull(parts, request, nobody, std::move(stop));
+  metrics_.pull_ended(outcome);
+  const std::string what = manifest::source_text(source);
+  if (outcome) log_.info("{}: brought here for another host", what);
+  if (!outcome) log_.info("{}: asked for by another host: {}", what, outcome.error().text());
+  return outcome ? base::ok() : Status(outcome.error());
 }
 
 }  // namespace castool::tools

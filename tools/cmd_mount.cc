@@ -13,6 +13,7 @@
 
 #include "fetch/curl_transport.h"
 #include "fusefs/mount.h"
+#include "fusefs/open_counts.h"
 #include "pull/size_keeper.h"
 #include "pull/waiting.h"
 #include "tools/api_service.h"
@@ -102,15 +103,18 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   options.may_read = reads_by(rights);
   CASTOOL_ASSIGN(const auto mount,
                  fusefs::Mount::start(options, *store, refs, &filler, context.clock, context.log));
+  pull::GcCounts gc;
+  const Beside beside = {&gc, &fusefs::open_counts(*mount)};
   std::unique_ptr<ApiService> service;
   if (arguments.listen.wanted()) {
     auto started =
-        ApiService::start(arguments.listen, ForOthers::kNo, context, *store, refs, origins);
+        ApiService::start(arguments.listen, ForOthers::kNo, context, *store, refs, origins, beside);
     const auto give_up = context.clock.now() + context.clock.scaled(kPredecessorEnds);
     // The daemon that is replaced lets go of its addresses as it ends.
     while (!started && arguments.replace && context.clock.now() < give_up &&
            pull::wait_unless_stopped(context.clock, kTryAgain, signals.token())) {
-      started = ApiService::start(arguments.listen, ForOthers::kNo, context, *store, refs, origins);
+      started = ApiService::start(arguments.listen, ForOthers::kNo, context, *store, refs, origins,
+                                  beside);
     }
     // A mount that was taken over does not end for this.
     if (!started && !arguments.replace) return base::failure(std::move(started));
@@ -121,7 +125,7 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   std::optional<FillAll> all;
   if (arguments.fill == pull::Fill::kAll) all.emplace(*store, refs, blobs, context.log);
   std::optional<pull::SizeKeeper> keeper;
-  if (arguments.max_size) keeper.emplace(*store, *arguments.max_size, context.log);
+  if (arguments.max_size) keeper.emplace(*store, *arguments.max_size, gc, context.log);
   if (daemon != nullptr) {
     context.log.switch_to_syslog();
     CASTOOL_RETURN_IF_ERROR(daemon->ready());

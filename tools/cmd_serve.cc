@@ -38,12 +38,13 @@ Status serve(const ServeArguments& arguments, CommandContext& context) {
   CASTOOL_ASSIGN(pull::Origins origins, read_origins(context.variables));
   CASTOOL_ASSIGN(origins.hub_token,
                  load_hub_token(context.arguments, context.variables, context.log));
+  pull::GcCounts gc;
   CASTOOL_ASSIGN(
       const auto service,
       ApiService::start(arguments.listen, arguments.registry ? ForOthers::kYes : ForOthers::kNo,
-                        context, *store, refs, origins));
+                        context, *store, refs, origins, {&gc, nullptr}));
   std::optional<pull::SizeKeeper> keeper;
-  if (arguments.max_size) keeper.emplace(*store, *arguments.max_size, context.log);
+  if (arguments.max_size) keeper.emplace(*store, *arguments.max_size, gc, context.log);
   if (!context.settings.quiet) {
     context.out.line("serving on " + service->where());
     CASTOOL_RETURN_IF_ERROR(context.out.flush());

@@ -186,8 +186,9 @@ int print_answer(const Json& json, CommandContext& context) {
 }
 
 int run_words(std::vector<std::string> words, const std::string& where, CommandContext& context) {
-  if (context.settings.json) words.emplace_back("--json");
-  if (context.settings.quiet) words.emplace_back("--quiet");
+  // Behind the command: what stands behind "--" is a name.
+  if (context.settings.json) words.insert(words.begin() + 1, "--json");
+  if (context.settings.quiet) words.insert(words.begin() + 1, "--quiet");
   Json body;
   body["words"] = words;
   std::string text;
@@ -213,6 +214,17 @@ struct Remote {
   }
   int operator()(const ShowArguments& a) const { return run_names("show", a.names); }
   int operator()(const RmArguments& a) const { return run_names("rm", a.names); }
+  int operator()(const PinArguments& a) const { return run_names(command.c_str(), a.names); }
+  int operator()(const CpArguments& a) const {
+    return run_words({"cp", "--", a.from, a.to}, "cp " + a.from, context);
+  }
+  int operator()(const SetArguments& a) const {
+    std::vector<std::string> words = {"set"};
+    for (const auto& [name, value] : a.ovms.values) words.push_back("--" + name + "=" + value);
+    for (const std::string& flag : a.ovms.flags) words.push_back("--" + flag);
+    words.insert(words.end(), {"--", a.name});
+    return run_words(std::move(words), "set " + a.name, context);
+  }
   template <class Other>
   int operator()(const Other&) const {
     return report_error(context, command,

@@ -1,7 +1,7 @@
 // Commands that a server does for us: castool --socket, CASTOOL_SOCKET.
 //
-// pull goes through its API, ls, show and rm through /castool/run. What a command prints and its
-// exit status are those of the same command on the store.
+// pull goes through its API, ls, show, rm, cp, pin, unpin and set through /castool/run. What a
+// command prints and its exit status are those of the same command on the store.
 #pragma once
 
 #include "tools/arguments.h"

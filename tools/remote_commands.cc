@@ -65,6 +65,9 @@ struct Run {
   int operator()(const LsArguments& a) const { return run_ls(a, context); }
   int operator()(const ShowArguments& a) const { return run_show(a, context); }
   int operator()(const RmArguments& a) const { return run_rm(a, context); }
+  int operator()(const CpArguments& a) const { return run_cp(a, context); }
+  int operator()(const PinArguments& a) const { return run_pin(a, context); }
+  int operator()(const SetArguments& a) const { return run_set(a, context); }
   template <class Other>
   int operator()(const Other&) const {
     return exit_status(base::Code::kUsage);
@@ -74,13 +77,17 @@ struct Run {
 bool is_served(const CommandArguments& arguments) {
   if (const auto* ls = std::get_if<LsArguments>(&arguments)) return !ls->all_namespaces;
   return std::holds_alternative<ShowArguments>(arguments) ||
-         std::holds_alternative<RmArguments>(arguments);
+         std::holds_alternative<RmArguments>(arguments) ||
+         std::holds_alternative<CpArguments>(arguments) ||
+         std::holds_alternative<PinArguments>(arguments) ||
+         std::holds_alternative<SetArguments>(arguments);
 }
 
 }  // namespace
 
 std::string run_for_caller(const std::string& body, CommandContext& context) {
-  constexpr std::array<std::string_view, 3> kServed = {"ls", "show", "rm"};
+  constexpr std::array<std::string_view, 7> kServed = {"ls",  "show",  "rm", "cp",
+                                                       "pin", "unpin", "set"};
   const std::vector<std::string> words = words_of(body);
   // Before anything is made of the others' options.
   if (words.empty() || std::find(kServed.begin(), kServed.end(), words.front()) == kServed.end()) {

@@ -158,7 +158,11 @@ def test_what_is_here(serve, hub, castool):
     assert shown.json["license"] == "Do as you please.\n"
     assert shown.json["template"] == "{{ .Prompt }}"
     assert shown.json["parameters"] == f"{'stop':<30} \"User:\""
-    assert shown.json["details"] == model["details"] and isinstance(shown.json["model_info"], dict)
+    assert shown.json["details"] == model["details"]
+    assert shown.json["model_info"] == {
+        "general.alignment": 32, "general.architecture": "llama", "general.parameter_count": 1 << 14,
+        "llama.block_count": 0, "llama.context_length": 128, "llama.embedding_length": 8,
+        "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", "word"]}
     assert str(castool.store) not in shown.body.decode()
     for body, status, text in [({"model": "other"}, 404, "model 'other' not found"),
                                ({"model": ""}, 400, "model is required"),

@@ -4,7 +4,10 @@ import hashlib
 import json
 import subprocess
 
+import pytest
+
 import checks
+import clients
 import models
 
 MIB = 1 << 20
@@ -128,19 +131,119 @@ def test_castool_pulls_from_castool(serve, hub, castool, tmp_path):
     assert outcome["bytes_fetched"] == outcome["bytes"]
     outcome = castool.run("pull", "--json", "acme/pets", env=there).json[-1]
     assert outcome["bytes_fetched"] == outcome["bytes"] > 3 * MIB
-    assert castool.run("pull", "acme/none", env=there, status=66).out == ""
     shown = castool.run("show", "--json", "acme/pets", env=there).json[0]
     assert {entry["path"]: entry["digest"] for entry in shown["files"]} == {
         path: checks.digest_of(content) for path, content in files.items()}
     assert len(hub.log()) == requests  # nothing came from the first origin
+    assert castool.run("pull", "acme/none", env=there, status=66).out == ""
 
 
-def test_what_is_unfinished_is_not_offered(serve, hub, castool):
+def test_what_is_unfinished(serve, hub, castool):
+    """It is completed for who asks, unless nothing may be asked of its origin."""
     files = {"config.json": "{}", "big.safetensors": models.noise(3 * MIB)}
     hub.add_repository("acme/lazy", files)
     castool.run("pull", "--lazy", "acme/lazy")
+    castool.environment["HF_HUB_OFFLINE"] = "1"
+    offline = serve("--registry")
+    assert offline.get("/api/models/acme/lazy").status == 404
+    assert offline.get("/acme/lazy/resolve/main/config.json").status == 404
+    del castool.environment["HF_HUB_OFFLINE"]
     server = serve("--registry")
-    assert server.get("/api/models/acme/lazy").status == 404
-    assert server.get("/acme/lazy/resolve/main/config.json").status == 404
-    castool.run("pull", "acme/lazy")
-    assert server.get("/api/models/acme/lazy").status == 200
+    assert server.get("/acme/lazy/resolve/main/config.json").body == b"{}"
+    assert server.get("/acme/lazy/resolve/main/big.safetensors").body == files["big.safetensors"]
+
+
+def test_pages_of_a_tree(serve, hub, castool, tmp_path):
+    files = {f"d{i // 100}/f{i}.txt": f"{i}\n" for i in range(1100)}
+    hub.add_repository("acme/many", files)
+    server = serve("--registry")
+    assert server.pull("hf://acme/many").lines[-1] == {"status": "success"}
+
+    def pages(target):
+        found, count = [], 0
+        while target:
+            answer = server.get(target)
+            assert answer.status == 200
+            found += answer.json
+            count += 1
+            link = answer.headers.get("link", "")
+            assert link == "" or (link.startswith(f"<{server.url}/") and link.endswith('>; rel="next"'))
+            target = link[1 + len(server.url):link.index(">")] if link else ""
+        return found, count
+
+    found, count = pages("/api/models/acme/many/tree/main?recursive=true")
+    assert count == 2
+    assert sorted(entry["path"] for entry in found if entry["type"] == "file") == sorted(files)
+    assert sum(entry["type"] == "directory" for entry in found) == 11
+    found, count = pages("/api/models/acme/many/tree/main/d3?limit=30")
+    assert count == 4 and len(found) == 100 and all(entry["path"].startswith("d3/") for entry in found)
+    assert len(pages("/api/models/acme/many/tree/main")[0]) == 11
+    assert server.get("/api/models/acme/many/tree/main/none").status == 404
+    there = {"HF_ENDPOINT": server.url, "CASTOOL_STORE": str(tmp_path / "second")}
+    assert castool.run("pull", "--json", "acme/many", env=there).json[-1]["files"] == 1100
+
+
+def test_revisions(serve, hub):
+    """What was pulled at a revision is not passed off as another one."""
+    hub.add_repository("acme/pets", {"a.txt": "one"})
+    commit = hub.add_repository("acme/pets", {"a.txt": "two"}, revision="refs/pr/1")
+    server = serve("--registry")
+    assert server.pull("hf://acme/pets@refs/pr/1").lines[-1] == {"status": "success"}
+    for name in ("refs%2Fpr%2F1", commit):
+        assert server.get(f"/acme/pets/resolve/{name}/a.txt").body == b"two"
+        assert server.get(f"/api/models/acme/pets/revision/{name}").json["sha"] == commit
+    for path in ("/acme/pets/resolve/main/a.txt", "/api/models/acme/pets/revision/main",
+                 "/api/models/acme/pets/tree/main"):
+        assert server.get(path).headers["x-error-code"] == "RevisionNotFound", path
+
+
+PROGRAM = """
+import hashlib, json, os, sys
+import huggingface_hub as hub
+from huggingface_hub.hf_api import RepoFile
+api = hub.HfApi()
+info = api.model_info("acme/pets", files_metadata=True)
+tree = list(api.list_repo_tree("acme/pets", recursive=True))
+many = sum(isinstance(entry, RepoFile) for entry in
+           api.list_repo_tree("acme/many", recursive=True))
+folder = hub.snapshot_download("acme/pets")
+files = {}
+for place, _, names in os.walk(folder):
+    for one in names:
+        path = os.path.join(place, one)
+        files[os.path.relpath(path, folder)] = hashlib.sha256(open(path, "rb").read()).hexdigest()
+single = open(hub.hf_hub_download("acme/pets", "config.json", revision=info.sha)).read()
+errors = []
+for ask in (lambda: hub.hf_hub_download("acme/pets", "none.txt"), lambda: api.model_info("acme/none"),
+            lambda: hub.hf_hub_download("acme/pets", "config.json", revision="v9")):
+    try:
+        ask()
+    except Exception as error:
+        errors.append(type(error).__name__)
+print(json.dumps({"sha": info.sha, "siblings": {s.rfilename: s.size for s in info.siblings}, "many": many,
+                  "tree": sorted(e.path for e in tree if isinstance(e, RepoFile)),
+                  "files": files, "single": single, "errors": errors}))
+"""
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_huggingface_hub(serve, hub, tmp_path, here):
+    """The real client, of what is here and of what is fetched for it."""
+    clients.need("huggingface_hub")
+    files = models.small_repository()
+    files["weights/big.safetensors"] = models.noise(3 * MIB)
+    commit = hub.add_repository("acme/pets", files)
+    hub.add_repository("acme/many", {f"f{i}.txt": f"{i}\n" for i in range(1100)})
+    server = serve("--registry")
+    if here:
+        for name in ("hf://acme/pets", "hf://acme/many"):
+            assert server.pull(name).lines[-1] == {"status": "success"}
+    said = json.loads(clients.run("-c", PROGRAM, HF_ENDPOINT=server.url, HF_HOME=str(tmp_path / "home"),
+                                  HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1",
+                                  NO_PROXY="127.0.0.1", no_proxy="127.0.0.1"))
+    contents = {path: checks.content(source) for path, source in files.items()}
+    assert said["sha"] == commit and said["many"] == 1100 and said["single"] == files["config.json"]
+    assert said["siblings"] == {path: len(content) for path, content in contents.items()}
+    assert said["tree"] == sorted(files)
+    assert said["files"] == {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+    assert said["errors"] == ["RemoteEntryNotFoundError", "RepositoryNotFoundError", "RevisionNotFoundError"]

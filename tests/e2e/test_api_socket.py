@@ -40,6 +40,16 @@ def test_it_says_the_same(serve, hub, castool):
     assert missing.json[0]["error"]["code"] == "not_found"
     assert missing.err == castool.run("show", "none", status=66).err
 
+    castool.run("--socket", path, "cp", "tiny", "second:v1", env=nowhere)
+    castool.run("--socket", path, "pin", "second:v1", env=nowhere)
+    castool.run("--socket", path, "set", "acme/pets", "--task", "text_generation", "--target_device", "GPU",
+                env=nowhere)
+    copied, options = castool.run("show", "--json", "second:v1", "acme/pets").json
+    assert copied["pinned"] and options["options"]["target_device"] == "GPU"
+    castool.run("--socket", path, "unpin", "second:v1", env=nowhere)
+    assert not castool.run("show", "--json", "second:v1").json[0]["pinned"]
+    castool.run("--socket", path, "rm", "second:v1", env=nowhere)
+
     assert castool.run("--socket", path, "rm", "tiny", env=nowhere).out == "tiny:latest: removed\n"
     assert [entry["name"] for entry in castool.run("ls", "--json").json] == ["acme/pets"]
 
@@ -49,7 +59,10 @@ def test_errors_and_limits(serve, hub, castool):
     for words, status in [(("pull", "nobody/none:v1"), 66), (("pull", "--json", "hf://nobody/none"), 66),
                           (("pull", "evil.example/a/b"), 77), (("pull", "--lazy", "tiny"), 64),
                           (("pull", "--name", "x", "tiny"), 64), (("ls", "--all-namespaces"), 64),
-                          (("df",), 64), (("status",), 64), (("show", "a b"), 64)]:
+                          (("df",), 64), (("status",), 64), (("show", "a b"), 64), (("gc",), 64),
+                          (("fsck",), 64), (("quota",), 64), (("update",), 64), (("import", "x"), 64),
+                          (("export", "a", "b"), 64), (("cp", "none:v1", "x"), 66),
+                          (("pin", "none:v1"), 66), (("set", "none:v1", "--target_device", "GPU"), 66)]:
         failed = castool.run("--socket", path, *words, status=status)
         assert failed.err.startswith("castool: ") and failed.err.count("\n") == 1, words
         assert str(castool.store) not in failed.err

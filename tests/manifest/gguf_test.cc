@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hasher.h"
+#include "manifest/gguf_json.h"
 #include "manifest/gguf_model.h"
 
 namespace castool::manifest {
@@ -209,6 +210,51 @@ TEST(GgufModel, FilesGetTags) {
   EXPECT_THAT(names_of({std::string(90, 'x') + ".gguf"}), HasSubstr("takes no name"));
   manifest.repo = "us.er/m";
   EXPECT_THAT(names_of({"m.gguf"}), HasSubstr("takes no name"));
+}
+
+base::Result<std::string> json_of(const std::vector<std::string>& pairs, GgufArrays arrays) {
+  const std::string bytes = gguf(pairs, {tensor("a", {3, 5})});
+  return gguf_json(std::as_bytes(std::span(bytes)), arrays);
+}
+
+std::string numbers(std::string_view key, const std::vector<std::uint32_t>& values) {
+  std::string bytes = text(key) + number(9, 4) + number(4, 4) + number(values.size(), 8);
+  for (const std::uint32_t value : values) bytes += number(value, 4);
+  return bytes;
+}
+
+TEST(GgufJson, HasWhatTheFileSays) {
+  const std::vector<std::string> pairs = {
+      text_pair("general.architecture", "llama"),
+      text_pair("general.name", "left out"),
+      text_pair("tokenizer.chat_template", "left out"),
+      text_pair("a.quoted", "\"\n"),
+      text("b.signed") + number(5, 4) + number(0xffffffff, 4),
+      text("b.small") + number(1, 4) + number(0x80, 1),
+      text("b.large") + number(10, 4) + number(0xffffffffffffffff, 8),
+      text("c.float") + number(6, 4) + number(0x3727c5ac, 4),  // 1e-05
+      text("c.nan") + number(6, 4) + number(0x7fc00000, 4),
+      text("c.true") + number(7, 4) + number(1, 1),
+      numbers("d.five", {1, 2, 3, 4, 5}),
+      numbers("d.six", {1, 2, 3, 4, 5, 6}),
+      text("d.texts") + number(9, 4) + number(8, 4) + number(2, 8) + text("x") + text("\xff"),
+  };
+  const auto shown = json_of(pairs, GgufArrays::kShort);
+  ASSERT_TRUE(shown) << shown.error().text();
+  EXPECT_EQ(*shown,
+            "{\"a.quoted\":\"\\\"\\n\",\"b.large\":18446744073709551615,\"b.signed\":-1,"
+            "\"b.small\":-128,\"c.float\":1e-05,\"c.nan\":null,\"c.true\":true,"
+            "\"d.five\":[1,2,3,4,5],\"d.six\":[],\"d.texts\":[\"x\",\"\xef\xbf\xbd\"],"
+            "\"general.architecture\":\"llama\",\"general.parameter_count\":15}");
+  EXPECT_TRUE(nlohmann::json::accept(*shown));
+  EXPECT_THAT(*json_of(pairs, GgufArrays::kAll), HasSubstr("\"d.six\":[1,2,3,4,5,6]"));
+}
+
+TEST(GgufJson, RefusesWhatIsCutAnywhere) {
+  const std::string bytes = gguf(kPairs, {tensor("a", {3, 5})});
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(gguf_json(std::as_bytes(std::span(bytes)).first(size), GgufArrays::kAll)) << size;
+  }
 }
 
 }  // namespace
