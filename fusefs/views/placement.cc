@@ -89,9 +89,13 @@ Wish wish(const RefRecord& record, Layout layout) {
   return result;
 }
 
+// Whether refs that want the same path have it together. A repository of the Hub's cache has all of
+// its revisions, each in a directory of its own.
+bool is_shared(Layout layout) { return layout == Layout::kHf; }
+
 class Ground {
  public:
-  explicit Ground(Layout layout) {
+  explicit Ground(Layout layout) : shared_(is_shared(layout)) {
     if (layout == Layout::kOvms) taken_.emplace("config.json", "the layout's own config.json");
   }
 
@@ -104,13 +108,14 @@ class Ground {
         return found->second;
     }
     const auto [at, free] = taken_.emplace(path, owner);
-    if (!free) return at->second;
+    if (!free) return shared_ ? std::string() : at->second;
     for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', end + 1))
       parents_.emplace(path.substr(0, end), owner);
     return {};
   }
 
  private:
+  const bool shared_;
   std::map<std::string, std::string> taken_;    // path -> what stands there
   std::map<std::string, std::string> parents_;  // directory above a model -> a model below it
 };

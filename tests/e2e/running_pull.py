@@ -30,6 +30,8 @@ class RunningPull:
 
     def read_until(self, digest, completed):
         """Until that many bytes of the blob are there."""
+        if self.digest == digest and self.completed >= completed:
+            return
         self.digest = digest
         for line in self.process.stdout:
             self.look(line)

@@ -76,12 +76,19 @@ def test_some_of_many_are_killed(hub, castool, slow, seed):
     source = Synthetic(64 * MIB + 5, 30 + seed)
     hub.add_repository("acme/m", {"weights.bin": source})
     digest = checks.digest_of(source, hub)
+    # Its end is held back until the last of them is killed: all have begun, and none comes to it.
+    hub.fault({"stall_after": 0, "stall_ms": 3_600_000}, times=-1, origin="cdn",
+              covers=source.size - 1)
+    castool.environment["CASTOOL_TIME_SCALE"] = "0.1"  # of the stall
     pulls = start(castool, 6, "acme/m")
+    for pull in pulls:
+        pull.read_until(digest, 1)
     witness, *others = pulls
     victims = chance.sample(others, 4)
     for moment, victim in zip(sorted(chance.sample(range(2, 36), len(victims))), victims):
         witness.read_until(digest, moment * MIB)
         assert victim.send(signal.SIGKILL) == -signal.SIGKILL
+    hub.clear_faults()
     finish_all([pull for pull in pulls if pull not in victims])
     assert_published(castool, hub, source, digest)
     sent = hub.bytes_sent(origin="cdn")

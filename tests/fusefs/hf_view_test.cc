@@ -53,6 +53,24 @@ TEST_F(HfView, ARevisionStandsUnderItsName) {
   EXPECT_THAT(names(*view({record}).tree, "models--o--m"), ElementsAre("blobs", "snapshots"));
 }
 
+TEST_F(HfView, RefsOfOneRepositoryShareItsDirectory) {
+  const std::string old(40, 'a');
+  std::string bytes = testing::hub_manifest_bytes("o/m", {{"f", "old"}, {"g", "same"}});
+  const std::size_t at = bytes.find(std::string(40, 'c'));
+  bytes.replace(at, old.size(), old);
+  manifest::RefRecord before = testing::hub_record("before", manifests_->put(bytes));
+  before.source = "hf://o/m@v1";
+  manifest::RefRecord part = hub("o/m", {{"g", "same"}});
+  part.name = "part";
+  const View shown = view({before, hub("o/m", {{"f", "new"}, {"g", "same"}}), part});
+  EXPECT_THAT(names(*shown.tree, ""), ElementsAre("models--o--m"));
+  EXPECT_THAT(names(*shown.tree, "models--o--m/refs"), ElementsAre("main", "v1"));
+  EXPECT_THAT(names(*shown.tree, "models--o--m/snapshots"), ElementsAre(old, std::string(40, 'c')));
+  EXPECT_THAT(names(*shown.tree, "models--o--m/snapshots/" + std::string(40, 'c')),
+              ElementsAre("f", "g"));
+  EXPECT_THAT(names(*shown.tree, "models--o--m/blobs"), ::testing::SizeIs(3)) << "g's once";
+}
+
 TEST_F(HfView, AllHasEveryLayout) {
   EXPECT_THAT(names(*view({}, Layout::kAll).tree, ""), ElementsAre("hf", "ollama", "ovms"));
   const View shown = view({hub("o/m", {{"f", "x"}})}, Layout::kAll);

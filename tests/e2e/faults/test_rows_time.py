@@ -18,7 +18,9 @@ def test_row_15_stall(case, after):
     for hit in case.faulted():
         # 30 s after the last byte, and not minutes.
         assert 29_000 * case.scale <= hit["ended_ms"] - hit["began_ms"] <= 30_000 * case.scale + 4_000
-        later = [entry for entry in case.ranges() if entry["began_ms"] >= hit["ended_ms"]]
+        # The hub may see its connection go later than the next one come.
+        later = [entry for entry in case.ranges()
+                 if entry["began_ms"] >= hit["began_ms"] + 29_000 * case.scale]
         assert later and all(entry["connection"] != hit["connection"] for entry in later)
     # What came before the stall was kept.
     assert case.hub.bytes_sent(origin="cdn") <= case.large.size + 2 * 100_000
