@@ -2,8 +2,7 @@
 //
 // Three jobs may fetch of it, each on a thread of its own while it has work: what readers wait for,
 // chunk by chunk (demand); what they are expected to want, or everything in a hurry (prefetch); the
-// rest (background). The last one also verifies and publishes the blob once all is there. Other
-// processes fetch other chunks of the same partial meanwhile.
+// rest (background). The last one also verifies and publishes the blob once all is there.
 //
 //   1. A read is answered as soon as its own chunks are there; under --verify strict when the blob
 //      is verified.

@@ -138,7 +138,10 @@ TEST_F(OvmsView, APartialModelIsShownLikeACompleteOne) {
   damaged.state = manifest::RefState::kComplete;
   const View repaired = view({partial, damaged}, shown.tree.get());
   EXPECT_THAT(served(*repaired.tree), SizeIs(2));
-  EXPECT_EQ(*repaired.tree->find("o/bad"), *shown.tree->find("o/bad"));
+  const NodePtr before = *shown.tree->find("o/bad"), after = *repaired.tree->find("o/bad");
+  EXPECT_EQ(before->ino(), after->ino()) << "who has it open need not notice";
+  EXPECT_FALSE(before->model()->home->complete);
+  EXPECT_TRUE(after->model()->home->complete) << "what it names may be read without asking";
 }
 
 TEST_F(OvmsView, AFileSaysThroughWhichModelItCanBeHad) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cas/deliveries.h"
 #include "tests/pull/pull_fixture.h"
 
 namespace castool::pull {
@@ -89,6 +90,7 @@ TEST_F(MakePlan, KnowsARegularFileByItsGitIdAtThisOriginOnly) {
 
 TEST_F(MakePlan, RefusesContradictions) {
   ASSERT_TRUE(store_->put("x"));
+  ASSERT_TRUE(cas::note_delivery(*store_, model_.origin, base::Sha256::of("x")));
   add("stored with another size", "x").size = 2;
   EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole).error().code, Code::kDigestMismatch);
 
@@ -106,6 +108,16 @@ TEST_F(MakePlan, RefusesContradictions) {
   add("two sizes", "y");
   add("of one content", "y").size = 7;
   EXPECT_EQ(make_plan(*store_, model_, Extent::kWhole).error().code, Code::kBadManifest);
+}
+
+// The answer would tell who only knows the digest that others have it here, and how long it is.
+TEST_F(MakePlan, SaysNothingOfWhatOtherOriginsDelivered) {
+  ASSERT_TRUE(store_->put("x"));
+  add("stored with another size", "x").size = 2;
+  const auto plan = make_plan(*store_, model_, Extent::kWhole);
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->blobs.size(), 1u);
+  EXPECT_EQ(plan->blobs[0].route, Route::kWhole) << "as if it were absent";
 }
 
 TEST_F(MakePlan, CountsTheBytesThatAreMissing) {
