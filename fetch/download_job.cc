@@ -58,6 +58,10 @@ void DownloadJob::step() {
   if (job_.bell && job_.bell->rung.exchange(false)) claim_again_at_ = Monotonic::min();
   read_mailbox();
   note_progress();
+  if (!active_.empty() && core_.clock.now() >= look_at_) {
+    sink_.look();
+    look_at_ = core_.clock.now() + std::chrono::seconds(1);
+  }
   // Nothing of ours to do: others fetch what is missing, which is no silence.
   if (active_.empty() && queue_.empty()) last_alive_ = std::max(last_alive_, core_.clock.now());
   while (!error_ && start_one() == Started::kYes) {

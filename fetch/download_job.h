@@ -144,6 +144,7 @@ class DownloadJob final : public TransferEvents {
   base::Clock::Duration told_to_wait_{};  // since bytes last arrived
   std::string last_failure_;
   Monotonic last_alive_;
+  Monotonic look_at_ = Monotonic::min();  // BlobSink::look()
   std::uint64_t seen_written_ = 0;
   std::uint64_t seen_skipped_ = 0;
 

@@ -56,6 +56,8 @@ class BlobSink {
   [[nodiscard]] virtual bool complete() = 0;
   // Bytes that are there, at least about: what is left decides how long ranges are.
   [[nodiscard]] virtual std::uint64_t present() = 0;
+  // Called about once a second while ranges are under way, for a sink that others fill as well.
+  virtual void look() {}
   // Takes back what was written in `range`, since it may be of another version of the blob.
   [[nodiscard]] virtual base::Status forget(const base::ByteRange& range) = 0;
 };

@@ -107,6 +107,12 @@ std::chrono::steady_clock::time_point answer_deadline() {
 
 std::string hello() { return fmt::format("castool handover {}", kHandoverVersion); }
 
+// 0 when there is no such name.
+ino_t inode_of(int directory, const std::string& name) {
+  struct stat attr {};
+  return ::fstatat(directory, name.c_str(), &attr, AT_SYMLINK_NOFOLLOW) == 0 ? attr.st_ino : 0;
+}
+
 std::string socket_name(dev_t mount) {
   return fmt::format("{}-{}.sock", major(mount), minor(mount));
 }
@@ -214,6 +220,7 @@ Result<std::unique_ptr<HandoverServer>> HandoverServer::listen(const std::string
   if (::bind(server->socket_.get(), as_address(address), sizeof address) != 0 ||
       ::chmod(address.sun_path, 0600) != 0 || ::listen(server->socket_.get(), 4) != 0)
     return base::errno_error(errno, directory + "/" + server->name_);
+  server->inode_ = inode_of(server->directory_.get(), server->name_);
   server->thread_ =
       std::jthread([raw = server.get()](const std::stop_token& stop) { raw->serve(stop); });
   return server;
@@ -225,7 +232,8 @@ HandoverServer::~HandoverServer() {
   if (ending_ && ::write(ending_.get(), &one, sizeof one) < 0)
     log_.error("cannot end the control socket: errno {}", errno);
   if (thread_.joinable()) thread_.join();
-  if (!gave_away_ && socket_) static_cast<void>(files_.unlink(directory_.get(), name_));
+  const bool own = inode_ != 0 && inode_of(directory_.get(), name_) == inode_;
+  if (!gave_away_ && own) static_cast<void>(files_.unlink(directory_.get(), name_));
 }
 
 void HandoverServer::serve(const std::stop_token& stop) {

@@ -74,6 +74,7 @@ class HandoverServer {
 
   const base::UniqueFd directory_;
   const std::string name_;
+  ino_t inode_ = 0;  // of the name: a later mount with our device's number may have taken it
   MountGiver& giver_;
   base::FileOps& files_;
   base::Log& log_;

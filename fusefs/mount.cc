@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
@@ -91,6 +92,12 @@ Result<dev_t> first_listing(const std::string& directory) {
   ::closedir(stream);
   if (!listed || !stated) return base::errno_error(failed, directory);
   return attr.st_dev;
+}
+
+// The kernel asks the daemon this each time.
+bool is_without_daemon(const std::string& directory) {
+  struct statvfs ignored {};
+  return ::statvfs(directory.c_str(), &ignored) != 0 && errno == ENOTCONN;
 }
 
 // The kernel's own limit of 128 KiB a request halves the speed of a first read; only root may raise
@@ -258,10 +265,18 @@ class FuseMount final : public Mount, private MountGiver {
     if (control_) control_->abort();
   }
 
+  // Whether what is mounted at the directory is this mount. The number of its device alone does not
+  // say so: the kernel gives it away again as soon as we are unmounted.
+  bool is_still_mounted() {
+    if (handed_over_) return false;
+    const auto mounted = current_mount_at(options_.directory);
+    if (!mounted || !*mounted || (device_ != 0 && (*mounted)->device != device_)) return false;
+    return !session_->is_disconnected() || is_without_daemon(options_.directory);
+  }
+
   // Unmounts if the mount is still ours to unmount, and answers what came in before.
   void finish() {
-    const auto mounted = current_mount_at(options_.directory);
-    if (!handed_over_ && mounted && *mounted && (device_ == 0 || (*mounted)->device == device_)) {
+    if (is_still_mounted()) {
       auto done = unmount_device(options_.directory, Detach::kWhenIdle);
       if (!done && done.error().code == Code::kBusy) {
         log_.warn("{}: files are still open; their readers get an error from now on",

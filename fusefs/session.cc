@@ -1,6 +1,7 @@
 #include "fusefs/session.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -177,6 +178,11 @@ bool Session::wait_ended(std::stop_token stop) {
   while (!ended_ && !stop.stop_requested())
     changed_.wait_until(mutex_, std::chrono::steady_clock::now() + std::chrono::milliseconds(200));
   return ended_;
+}
+
+bool Session::is_disconnected() const {
+  pollfd connection{device_, 0, 0};
+  return ::poll(&connection, 1, 0) > 0 && (connection.revents & POLLERR) != 0;
 }
 
 void Session::set_max_background(std::uint32_t most) {

@@ -77,6 +77,8 @@ class Session {
   // Waits until the kernel ended the connection (unmounted or aborted) or `stop` is requested; true
   // for the former.
   bool wait_ended(std::stop_token stop);
+  // Whether the kernel has ended it, noticed by wait_ended() or not.
+  [[nodiscard]] bool is_disconnected() const;
   // What the kernel lets be unanswered of the requests that nobody waits for directly.
   void set_max_background(std::uint32_t most);
 

@@ -37,12 +37,11 @@ class StoreSink final : public fetch::BlobSink {
       std::uint64_t max_bytes) override;
   [[nodiscard]] bool complete() override;
   [[nodiscard]] std::uint64_t present() override { return blob_.partial->bytes_present(); }
+  // Looks at the table again, since other processes fill it as well.
+  void look() override;
   [[nodiscard]] base::Status forget(const base::ByteRange& range) override;
 
  private:
-  // Looks at the table again, since other processes fill it as well.
-  void look();
-
   const IncomingBlob blob_;
 };
 

@@ -90,6 +90,22 @@ def test_umount_ends_the_process(pulled, castool, mountpoint):
     harness.wait_until(lambda: not castool.processes(), 10, "end of the mount's process")
 
 
+def test_a_daemon_that_ends_late_leaves_the_next_mount_alone(pulled, castool, mountpoint):
+    """The next mount mostly has the device number that the old one had."""
+    castool.run("mount", mountpoint)
+    [late] = castool.processes()
+    os.kill(late, signal.SIGSTOP)
+    try:
+        castool.run("umount", mountpoint)
+        castool.run("mount", mountpoint)
+    finally:
+        os.kill(late, signal.SIGCONT)
+    harness.wait_until(lambda: late not in castool.processes(), 60, "end of the old process")
+    checks.assert_same_tree(mountpoint / "acme/small", pulled)
+    castool.run("mount", "--replace", mountpoint)  # by the new one's own socket
+    checks.assert_same_tree(mountpoint / "acme/small", pulled)
+
+
 def test_in_the_foreground_until_a_signal(pulled, castool, mountpoint):
     process = castool.start("mount", "-f", mountpoint, stderr=subprocess.PIPE)
     harness.wait_until(lambda: harness.is_mounted(mountpoint), 20, "mount")

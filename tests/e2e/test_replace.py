@@ -266,7 +266,7 @@ def test_one_that_does_not_take_what_it_asked_for(lazy, hub, castool, mountpoint
     with open(path, "rb", buffering=0) as file, concurrent.futures.ThreadPoolExecutor(1) as pool:
         assert os.pread(file.fileno(), 10, 0) == BIG.read(0, 10)
         with control_socket(mountpoint) as other:
-            other.send(b"castool handover 2")
+            other.send(b"castool handover 3")
             message, descriptors, _, _ = socket.recv_fds(other, 4096, 64)
             assert message[:1] == b"S" and len(descriptors) == 2
             read = pool.submit(os.pread, file.fileno(), 10, 9 * MIB)

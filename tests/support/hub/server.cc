@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -21,6 +22,20 @@ void check(bool good, const char* what) {
   if (!good) throw std::system_error(errno, std::generic_category(), what);
 }
 
+// Binds to `port`, or for 0 to a free one below those that the kernel gives to connections: a server
+// that is started again finds its port as it left it.
+bool bind_to(int listener, std::uint16_t port, sockaddr_in& address) {
+  constexpr int kTries = 100;
+  std::random_device chance;
+  std::uniform_int_distribution<int> any(10'000, 32'000);
+  for (int i = 0; i < kTries; ++i) {
+    address.sin_port = htons(port != 0 ? port : static_cast<std::uint16_t>(any(chance)));
+    if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return true;
+    if (port != 0 || errno != EADDRINUSE) return false;
+  }
+  return false;
+}
+
 }  // namespace
 
 Server::Server(std::uint16_t port)
@@ -31,13 +46,9 @@ Server::Server(std::uint16_t port)
   ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  check(::bind(listener_.get(), generic, sizeof address) == 0, "bind");
+  check(bind_to(listener_.get(), port, address), "bind");
   check(::listen(listener_.get(), 1024) == 0, "listen");
-  socklen_t size = sizeof address;
-  check(::getsockname(listener_.get(), generic, &size) == 0, "getsockname");
   port_ = ntohs(address.sin_port);
 }
 
