@@ -58,10 +58,7 @@ void DownloadJob::step() {
   if (job_.bell && job_.bell->rung.exchange(false)) claim_again_at_ = Monotonic::min();
   read_mailbox();
   note_progress();
-  if (!active_.empty() && core_.clock.now() >= look_at_) {
-    sink_.look();
-    look_at_ = core_.clock.now() + std::chrono::seconds(1);
-  }
+  look_at_others();
   // Nothing of ours to do: others fetch what is missing, which is no silence.
   if (active_.empty() && queue_.empty()) last_alive_ = std::max(last_alive_, core_.clock.now());
   while (!error_ && start_one() == Started::kYes) {
@@ -266,6 +263,16 @@ void DownloadJob::note_progress() {
   }
   seen_written_ = written;
   seen_skipped_ = skipped;
+}
+
+// What others bring is no silence either.
+void DownloadJob::look_at_others() {
+  const Monotonic now = core_.clock.now();
+  if (active_.empty() || now < look_at_) return;
+  look_at_ = now + std::chrono::seconds(1);
+  const std::uint64_t before = sink_.present();
+  sink_.look();
+  if (sink_.present() > before) last_alive_ = std::max(last_alive_, now);
 }
 
 void DownloadJob::check_timeout() {

@@ -105,6 +105,7 @@ class DownloadJob final : public TransferEvents {
   void launch(Work work, const Hop& hop, TransferBudget::Grant grant);
 
   void note_progress();
+  void look_at_others();
   void check_timeout();
   void resume_paused();
   void wait_for_change();

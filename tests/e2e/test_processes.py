@@ -80,7 +80,7 @@ def test_some_of_many_are_killed(hub, castool, slow, seed):
     hub.fault({"stall_after": 0, "stall_ms": 3_600_000}, times=-1, origin="cdn",
               covers=source.size - 1)
     castool.environment["CASTOOL_TIME_SCALE"] = "0.1"  # of the stall
-    pulls = start(castool, 6, "acme/m")
+    pulls = start(castool, 6, "--timeout", "1h", "acme/m")
     for pull in pulls:
         pull.read_until(digest, 1)
     witness, *others = pulls
