@@ -1,5 +1,6 @@
 #include "api/http_connection.h"
 
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +28,27 @@ std::uint64_t number(std::string_view text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+// Whether the end of a request is where everybody would see it. If it is not, what follows may be
+// part of a body, and is never taken for a request (RFC 9112, 6.3).
+enum class Framing { kClear, kUnread, kDoubtful };  // kUnread: a body where the library sees none
+
+Framing framing_of(const httplib::Request& request) {
+  const std::size_t lengths = request.get_header_value_count("Content-Length");
+  const std::size_t codings = request.get_header_value_count("Transfer-Encoding");
+  if (lengths + codings == 0) return Framing::kClear;
+  if (lengths + codings > 1) return Framing::kDoubtful;
+  const std::string length = request.get_header_value("Content-Length");
+  const std::string coding = request.get_header_value("Transfer-Encoding");
+  constexpr std::string_view kDigits = "0123456789";
+  const bool clear = codings == 1 ? ::strcasecmp(coding.c_str(), "chunked") == 0
+                                  : !length.empty() && length.size() < kDigits.size() * 2 &&
+                                        length.find_first_not_of(kDigits) == std::string::npos;
+  if (!clear) return Framing::kDoubtful;
+  const bool reads =
+      request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS";
+  return reads || length == "0" ? Framing::kClear : Framing::kUnread;
 }
 
 // A server of the library's for one connection: only its parser and its writer are used, no socket
@@ -102,11 +124,12 @@ class HttpConnection final : private httplib::Server {
     request_.range = header(request, "Range");
     request_.arrival = context_.arrival;
     request_.gone = [this] { return stream_.peer_gone(); };
+    framing_ = framing_of(request);
     // The library would read a body that is too large to its end before it says so.
     const std::uint64_t length = number(header(request, "Content-Length").value_or(""));
     constexpr std::size_t kChunkHeads = 64u << 10;
-    stream_.begin_body(
-        length > context_.limits.body_bytes ? 0 : context_.limits.body_bytes + kChunkHeads);
+    const bool unread = framing_ == Framing::kDoubtful || length > context_.limits.body_bytes;
+    stream_.begin_body(unread ? 0 : context_.limits.body_bytes + kChunkHeads);
     // Ranges are ours; bodies come as they are, whatever they are called, and so do answers.
     request.ranges.clear();
     for (const char* name : {"Range", "Content-Type", "Content-Encoding", "Accept-Encoding"}) {
@@ -116,9 +139,10 @@ class HttpConnection final : private httplib::Server {
   }
 
   void handle(const httplib::Request& request, httplib::Response& response) {
-    handled_ = true;
+    handled_ = framing_ == Framing::kClear;
     request_.body = request.body;
-    Reply reply = context_.handle(request_);
+    Reply reply = framing_ == Framing::kDoubtful ? error_reply(400, "bad request")
+                                                 : context_.handle(request_);
     response.status = reply.status;
     std::optional<std::uint64_t> length;  // of the stream, or of what a HEAD is about
     for (const auto& [name, value] : reply.headers) {
@@ -138,17 +162,17 @@ class HttpConnection final : private httplib::Server {
 
   void send_stream(Reply reply, httplib::Response& response) {
     const std::shared_ptr<BodyStream> stream = std::move(reply.stream);
-    response.set_chunked_content_provider(reply.content_type,
-                                          [this, stream](std::size_t, httplib::DataSink& sink) {
-                                            const auto text = stream->next();
-                                            if (!text) {
-                                              sink.done();
-                                              return true;
-                                            }
-                                            if (!text->empty())
-                                              return sink.write(text->data(), text->size());
-                                            return !stream_.peer_gone();
-                                          });
+    response.set_chunked_content_provider(
+        reply.content_type, [this, stream](std::size_t, httplib::DataSink& sink) {
+          const auto text = stream->next();
+          if (!text) {
+            sink.done();
+            return true;
+          }
+          // Who closed his side is gone, as for Ollama.
+          const bool taken = text->empty() || sink.write(text->data(), text->size());
+          return taken && !stream_.peer_gone();
+        });
   }
 
   // As many bytes as were promised, or a connection that breaks off.
@@ -181,6 +205,7 @@ class HttpConnection final : private httplib::Server {
   SocketStream& stream_;
   const ConnectionContext& context_;
   Request request_;
+  Framing framing_ = Framing::kClear;  // of the request
   bool handled_ = false;
 };
 

@@ -188,8 +188,8 @@ Result<pull::PullOutcome> ApiService::pull(const pull::PullRequest& request,
 }
 
 Status ApiService::bring(const manifest::Source& source, std::stop_token stop) {
-  pull::Network& network = networks_.of(endpoint_of(source, origins_),
-                                        pull::reach_of(source, origins_, chosen_hosts_));
+  pull::Network& network =
+      networks_.of(endpoint_of(source, origins_), pull::reach_of(source, origins_, chosen_hosts_));
   const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
                                 origins_, clock_, log_};
   pull::PullRequest request;

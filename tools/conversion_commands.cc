@@ -1,5 +1,6 @@
 #include "tools/conversion_commands.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "manifest/json_value.h"
@@ -62,6 +63,12 @@ Words words_before(const Conversion& conversion) {
   return {};
 }
 
+bool says_task(const Words& words) {
+  return std::ranges::any_of(words, [](const std::string& word) {
+    return word == "--task" || word.starts_with("--task=");
+  });
+}
+
 }  // namespace
 
 Result<Words> export_command(const Conversion& conversion, const std::string& output) {
@@ -78,6 +85,9 @@ Result<Words> export_command(const Conversion& conversion, const std::string& ou
   CASTOOL_ASSIGN(const Words extra,
                  split_words(npu && conversion.extra.empty() ? npu_words : conversion.extra));
   append(words, extra);
+  if (!conversion.export_task.empty() && !says_task(words)) {
+    append(words, {"--task", conversion.export_task});
+  }
   words.push_back(output);
   return words;
 }

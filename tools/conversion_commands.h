@@ -19,6 +19,7 @@ struct Conversion {
   std::string model_type;     // text2speech: "kokoro", or empty
   std::string vocoder;        // text2speech: a repository, or empty
   std::string target_device;
+  std::string export_task;  // for --task where neither OVMS nor `extra` says one (export_task.h)
 };
 
 // kUsage for words with an open quote.

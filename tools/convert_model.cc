@@ -25,6 +25,7 @@
 #include "pull/ref_update.h"
 #include "tools/child_program.h"
 #include "tools/conversion_commands.h"
+#include "tools/export_task.h"
 #include "tools/named_refs.h"
 #include "tools/pull_reporter.h"
 #include "tools/scratch_directory.h"
@@ -108,9 +109,12 @@ Status add_to_cache(const manifest::RefRecord& record, const std::string& id, ca
   return staged.commit();
 }
 
-// Nothing is asked of any Hub, and no token is there to be asked with.
-Variables offline_environment(const Variables& variables, const std::string& home) {
+// Nothing is asked of any Hub, and no token is there to be asked with. What is left among temporary
+// files (torch compiles into them) goes with `temporary`.
+Variables offline_environment(const Variables& variables, const std::string& home,
+                              const std::string& temporary) {
   Variables environment = variables;
+  environment["TMPDIR"] = temporary;
   for (const char* secret : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"}) {
     environment.erase(secret);
   }
@@ -121,6 +125,12 @@ Variables offline_environment(const Variables& variables, const std::string& hom
     environment[offline] = "1";
   }
   return environment;
+}
+
+Status make_directory(const std::string& path) {
+  std::error_code failure;
+  fs::create_directory(path, failure);
+  return failure ? base::errno_error(failure.value(), "create " + path) : base::ok();
 }
 
 Result<manifest::FileEntry> import_file(const fs::path& path, cas::Store& store,
@@ -188,7 +198,9 @@ class Converter {
       CASTOOL_RETURN_IF_ERROR(add_vocoder(refs, conversion.vocoder, home + "/hub"));
     }
     const std::string output = scratch.path() + "/output";
-    const Variables environment = offline_environment(context_.variables, home);
+    const std::string temporary = scratch.path() + "/tmp";
+    CASTOOL_RETURN_IF_ERROR(make_directory(temporary));
+    const Variables environment = offline_environment(context_.variables, home, temporary);
     CASTOOL_ASSIGN(const auto words, export_command(conversion, output));
     CASTOOL_RETURN_IF_ERROR(run_shown(exporter, words, environment));
     const auto more = tokenizer_command(conversion, output);
@@ -262,7 +274,21 @@ class Converter {
     conversion.model_type = option_of(request_.options, "model_type");
     conversion.vocoder = option_of(request_.options, "vocoder");
     conversion.target_device = option_of(request_.options, "target_device");
+    conversion.export_task = export_task(source.task, metadata_of(source, "config.json"),
+                                         metadata_of(source, "model_index.json"));
     return conversion;
+  }
+
+  // The text of a file at the top of the source; empty if there is none.
+  std::string metadata_of(const manifest::RefRecord& source, std::string_view path) const {
+    constexpr std::uint64_t kMost = 4u << 20;
+    const auto bytes = parts_.store.read_small(source.manifest, manifest::kMaxHubManifestBytes);
+    if (!bytes) return {};
+    const auto hub = manifest::parse_hub_manifest(*bytes);
+    if (!hub) return {};
+    const auto file = std::ranges::find(hub->files, path, &manifest::FileEntry::path);
+    if (file == hub->files.end() || file->size > kMost) return {};
+    return parts_.store.read_small(file->digest, kMost).value_or("");
   }
 
   Status run_shown(const std::string& program, const std::vector<std::string>& words,

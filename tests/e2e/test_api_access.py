@@ -96,7 +96,8 @@ def test_token(serve, castool):
     server = serve("--auth-token-file", file)
     assert server.get("/healthz").status == 200
     for headers in [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {SECRET}"},
-                    {"Authorization": f"Bearer {SECRET}x"}, {"Authorization": "Bearer "}]:
+                    {"Authorization": f"Bearer {SECRET}x"}, {"Authorization": f"Bearer {SECRET[:-1]}"},
+                    {"Authorization": f"Bearer {SECRET[0]}"}, {"Authorization": "Bearer "}]:
         for path in ("/", "/api/tags", "/metrics", "/api/version"):
             answer = server.get(path, **headers)
             assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")

@@ -1,11 +1,17 @@
-"""Conversion with stand-ins for optimum-cli and convert_tokenizer that record what they are given."""
+"""Conversion with stand-ins for optimum-cli and convert_tokenizer that record what they are given.
+
+Where CASTOOL_OPTIMUM names a virtual environment with optimum-intel[openvino], with the real ones too.
+"""
 
 import json
 import os
+import pathlib
 import signal
+import subprocess
 
 import pytest
 
+import clients
 import harness
 
 STAND_IN = """#!/usr/bin/env python3
@@ -19,6 +25,7 @@ with open(out, "a") as record:
                              "environment": dict(os.environ)}) + "\\n")
 mode = os.environ.get("MODE", "")
 if mode == "fail":
+    (pathlib.Path(os.environ["TMPDIR"]) / "left").touch()
     sys.exit("the weights are too heavy")
 if mode == "wait":
     time.sleep(600)
@@ -79,7 +86,7 @@ def test_a_repository_is_converted_and_kept(hub, castool, source, record, tmp_pa
     output = first["words"][-1]
     assert first["words"] == ["optimum-cli", "export", "openvino", "--model", "acme/torch",
                               "--trust-remote-code", "--weight-format", "int4", "--sym",
-                              "--dataset", "my data", output]
+                              "--dataset", "my data", "--task", "text-generation-with-past", output]
     assert second["words"] == ["convert_tokenizer", "acme/torch", "--with-detokenizer", "-o", output]
     folder = "models--acme--torch"
     assert first["cache"] == {f"{folder}/refs/main": commit} | {
@@ -185,3 +192,43 @@ def test_a_service_runs_the_repositorys_code_only_when_told_to(hub, castool, sou
     hub.add_repository("acme/torch", source[1] | {"model.safetensors": "newer weights"})
     castool.run("update", env=service)
     assert len(calls(record)) == 6
+
+
+OPTIMUM = pathlib.Path(os.environ.get("CASTOOL_OPTIMUM", "/nonexistent"))
+
+
+def run_optimum(home, *words):
+    """Standard output of a program with optimum-intel, which asks nobody outside."""
+    program = pathlib.Path(clients.__file__).with_name("optimum_program.py")
+    done = subprocess.run([OPTIMUM / "bin/python", program, *words], capture_output=True, text=True,
+                          env={"PATH": os.environ["PATH"], "HOME": str(home), "HF_HUB_OFFLINE": "1"},
+                          timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not (OPTIMUM / "bin/optimum-cli").exists(),
+                    reason="CASTOOL_OPTIMUM names no environment with optimum-intel[openvino]")
+@pytest.mark.parametrize("form, extra, error", [("int8", [], 0.1), ("int4", ["--group-size 32"], 0.5)])
+def test_the_real_converter(hub, castool, mountpoint, tmp_path, form, extra, error):
+    """A tiny model with random weights; what comes out is read from the mount and says the same."""
+    source = tmp_path / "tiny"
+    run_optimum(tmp_path, "make", str(source))
+    commit = hub.add_repository("acme/tiny", {path.name: path.read_bytes() for path in source.iterdir()})
+    more = [f"--extra_quantization_params={words}" for words in extra]
+    castool.run("pull", "--source_model", "acme/tiny", "--weight-format", form, *more, timeout=1200,
+                env={"PATH": f"{OPTIMUM}/bin:{os.environ['PATH']}"})
+    assert_nothing_left(castool)
+    (shown,) = castool.run("show", "--json", "acme/tiny").json
+    assert shown["state"] == "complete" and shown["revision"] == commit
+    paths = {file["path"] for file in shown["files"]}
+    assert {f"openvino_{part}.{end}" for part in ("model", "tokenizer", "detokenizer")
+            for end in ("xml", "bin")} <= paths
+    assert "config.json" in paths and "model.safetensors" not in paths
+    castool.run("mount", mountpoint)
+    (entry,) = json.loads((mountpoint / "config.json").read_text())["model_config_list"]
+    assert entry["config"]["name"] == "acme/tiny"
+    assert "LLMCalculator" in (mountpoint / "acme/tiny/graph.pbtxt").read_text()
+    said = json.loads(run_optimum(tmp_path, "compare", str(source), str(mountpoint / "acme/tiny")))
+    assert said["same_tokens"] and said["text"] == "the quick brown fox jumps over the lazy dog"
+    assert said["relative_error"] < error

@@ -1,5 +1,6 @@
 """HF_HUB_CACHE pointed at the mount, read by the real huggingface_hub without a network."""
 
+import hashlib
 import json
 import os
 
@@ -68,6 +69,30 @@ def test_huggingface_hub_reads_it_offline(hub, castool, mountpoint, tmp_path):
         models.noise(3 * MIB).hex()
 
 
+def test_two_revisions_of_one_repository(hub, castool, mountpoint, tmp_path):
+    """Refs of one repository share its directory, as in a cache of the client's own."""
+    clients.need("huggingface_hub")
+    later = {"config.json": '{"v": 2}', "sub/dir/notes.txt": "nested\n", "new.txt": "new\n"}
+    commits = {"main": hub.add_repository("acme/m", FILES),
+               "v2.0": hub.add_repository("acme/m", later, revision="v2.0")}
+    castool.run("pull", "-q", "acme/m")
+    castool.run("mount", "--layout", "hf", mountpoint)
+    castool.run("pull", "-q", "--lazy", "--name", "mine/second", "acme/m@v2.0")
+    top = mountpoint / "models--acme--m"
+    wait_until(lambda: (top / "refs/v2.0").exists(), 60, "the second revision")
+    for revision, files in [("main", FILES), ("v2.0", later)]:
+        for asked in (revision, commits[revision]):
+            said = ask(mountpoint, tmp_path, "acme/m", asked)
+            assert said["folder"] == str(top / "snapshots" / commits[revision])
+            assert said["single"] == said["folder"] + "/config.json"
+            assert {path: bytes.fromhex(text) for path, text in said["files"].items()} == \
+                {path: checks.content(source) for path, source in files.items()}
+            assert said["warnings"] == [] and said["repos"] == {"acme/m": ["main", "v2.0"]}
+    castool.run("rm", "acme/m")
+    wait_until(lambda: not (top / "refs/main").exists(), 60, "the end of the first")
+    assert ask(mountpoint, tmp_path, "acme/m", "v2.0")["repos"] == {"acme/m": ["v2.0"]}
+
+
 def test_the_shape_of_the_cache(hub, castool, mountpoint):
     hub.add_repository("acme/m", FILES)
     castool.run("pull", "-q", "acme/m")
@@ -82,7 +107,9 @@ def test_the_shape_of_the_cache(hub, castool, mountpoint):
     assert len(commit) == 40
     snapshot = top / "snapshots" / commit
     target = os.readlink(snapshot / "sub/dir/notes.txt")
-    assert target.startswith("../../../../blobs/") and len(os.path.basename(target)) == 40
+    text = FILES["sub/dir/notes.txt"].encode()
+    git_id = hashlib.sha1(b"blob %d\0%s" % (len(text), text)).hexdigest()
+    assert target == f"../../../../blobs/{git_id}"
     assert os.lstat(snapshot / "sub/dir/notes.txt").st_size == len(target)
     assert os.readlink(snapshot / "model.safetensors") == \
         "../../blobs/" + checks.digest_of(FILES["model.safetensors"])[7:]

@@ -55,6 +55,22 @@ TEST(Upper, IsBounded) {
   EXPECT_TRUE(upper.put("o/m", digest(""), "x"));
 }
 
+TEST(Upper, WhatIsTakenOverCounts) {
+  const auto most = std::make_shared<const std::string>(Upper::kMaxText, 'x');
+  const auto few = std::make_shared<const std::string>("few");
+  const auto covers = [](const std::shared_ptr<const std::string>& text) {
+    std::vector<Upper::Placed> all;
+    for (std::size_t i = 0; i < Upper::kMaxTotal / Upper::kMaxText; ++i)
+      all.push_back({"o/" + std::to_string(i), digest(""), {text, 1}});
+    return all;
+  };
+  Upper upper;
+  upper.adopt(covers(most));
+  EXPECT_EQ(upper.put("o/m", digest(""), "x").error().code, base::Code::kNoSpace);
+  upper.adopt(covers(few));
+  EXPECT_TRUE(upper.put("o/m", digest(""), *most));
+}
+
 class UpperDirectoryTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -153,6 +169,26 @@ TEST_F(UpperDirectoryTest, OfTwoCoversTheNewerOneLies) {
   }
 }
 
+TEST_F(UpperDirectoryTest, WhatIsThereCounts) {
+  const auto file = [this](const std::string& place, std::size_t size) {
+    fs::create_directories(top_ / "upper" / place);
+    const fs::path path = top_ / "upper" / place / ("graph.pbtxt." + digest("a").hex());
+    std::ofstream(path) << "";
+    fs::resize_file(path, size);
+  };
+  const std::size_t fit = Upper::kMaxTotal / Upper::kMaxText;
+  for (std::size_t i = 0; i < fit; ++i) file("o/" + std::to_string(i), Upper::kMaxText);
+  auto upper = open(files_);
+  EXPECT_EQ(upper->put("o/m", digest(""), "x").error().code, base::Code::kNoSpace);
+  EXPECT_TRUE(upper->put("o/0", digest("a"), ""));
+  EXPECT_TRUE(upper->put("o/m", digest(""), "x"));
+  upper.reset();
+  // More than there may be: somebody else put it there.
+  file("o/0", Upper::kMaxText);
+  upper = open(files_);
+  EXPECT_EQ(upper->all().size(), fit) << "one of the large ones is left out";
+}
+
 class GraphFilesTest : public testing::ModelFsTest {
  protected:
   ModelFs make_fs() { return ModelFs(tree_of({with_, without_, own_}), {blobs_}, {}, log_); }
@@ -201,6 +237,19 @@ TEST_F(GraphFilesTest, WhatCouldNotBePutAwayIsTriedAgain) {
   EXPECT_EQ(failed.error().value, ENOSPC);
   EXPECT_TRUE(graphs.flush(*handle));
   EXPECT_EQ(text_of(graphs.now(**graph)), "text");
+  // A writer who closes all the same has written nothing.
+  const auto other = graphs.open(**graph, GraphFiles::For::kWritingAnew);
+  ASSERT_TRUE(other && graphs.write(*other, 0, {"lost", 4}));
+  faulty.set_fault({1, EIO, castool::testing::Repeat::kOnce, castool::testing::FileOp::kSync});
+  EXPECT_EQ(graphs.flush(*other).error().value, EIO);
+  graphs.release(*other);
+  graphs.release(*handle);
+  EXPECT_EQ(graphs.size(), 0u);
+  EXPECT_EQ(text_of(graphs.now(**graph)), "text");
+  std::size_t left = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(place))
+    left += entry.is_regular_file() ? 1u : 0u;
+  EXPECT_EQ(left, 1u) << "the text that lies over the model's, and nothing half written";
   fs::remove_all(place);
 }
 

@@ -57,6 +57,10 @@ HandoverState sample() {
   open.filling = true;
   open.given_out = "given";
   state.files.push_back(std::move(open));
+  for (const char* place : {"acme/m", "acme/n"}) {
+    const auto text = std::make_shared<const std::string>(std::string("over ") + place);
+    state.covers.push_back({place, kDigest, {text, 1'700'000'000}});
+  }
   state.next_listing = 8;
   state.listings.push_back({7, model});
   return state;
@@ -91,6 +95,13 @@ TEST(HandoverState, ComesOutAsItWentIn) {
   EXPECT_EQ(parsed->files[0].native, 9);
   EXPECT_EQ(parsed->files[0].given_out, "given");
   EXPECT_TRUE(parsed->files[0].filling);
+  EXPECT_EQ(parsed->files[0].id, Ino{20} | kNativeBit);
+  EXPECT_EQ(parsed->files[0].count, 2u);
+  ASSERT_EQ(parsed->covers.size(), 2u);
+  EXPECT_EQ(parsed->covers[1].place, "acme/n");
+  EXPECT_EQ(parsed->covers[1].covered, kDigest);
+  EXPECT_EQ(*parsed->covers[1].cover.text, "over acme/n");
+  EXPECT_EQ(parsed->covers[1].cover.mtime, 1'700'000'000);
   EXPECT_EQ(parsed->next_listing, 8u);
   EXPECT_EQ(parsed->listings[0].directory, model);
 }
