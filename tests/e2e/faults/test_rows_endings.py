@@ -3,6 +3,7 @@
 import pytest
 
 import rows
+from hub import Synthetic
 from rows import MIB
 
 
@@ -109,6 +110,8 @@ def test_row_14_no_length_of_the_address(case):
 @pytest.mark.parametrize("action", [{"close": True}, {"reset": True}], ids=["close", "reset"])
 def test_row_57_a_reused_connection_is_closed(case, action):
     case.scale = 1  # a retry that is not free would wait for half a second at least
+    # More ranges than connections, so that one of them has two.
+    case.put(Synthetic(4 * case.connections * MIB + 17, 4))
     case.fault(action, 1, origin="cdn", ranged=True, reused=True)
     case.succeeds()
     [hit] = case.faulted()

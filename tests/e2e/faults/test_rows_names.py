@@ -205,7 +205,7 @@ def test_row_48_ipv4_is_a_black_hole(case, net, resolver, nginx, tmp_path):
 @pytest.mark.parametrize("which", [HUB, CDN])
 def test_row_49_nobody_answers_a_connection(case, front, resolver, which):
     resolver.addresses[which] = [NOWHERE]
-    case.fails(69, "unavailable", "cannot connect", words=["--timeout", "4m"], within=15, then=None)
+    case.fails(69, "unavailable", "cannot connect", words=["--timeout", "2m"], within=20, then=None)
     resolver.addresses[which] = [HERE]
     case.succeeds()
 
