@@ -28,7 +28,7 @@ struct PrefixHasher::State {
   [[nodiscard]] base::Result<bool> step(const std::stop_token& stop);
   [[nodiscard]] base::Status hash_to(std::uint64_t front, const std::stop_token& stop);
   void start_over();
-  void wait_for_news(const std::stop_token& stop);
+  [[nodiscard]] base::Status wait_for_news(const std::stop_token& stop);
 
   Partial& partial;
   // Of the hashing thread.
@@ -78,7 +78,7 @@ base::Result<bool> PrefixHasher::State::step(const std::stop_token& stop) {
     start_over();
     return false;
   }
-  wait_for_news(stop);
+  CASTOOL_RETURN_IF_ERROR(wait_for_news(stop));
   return false;
 }
 
@@ -106,7 +106,7 @@ void PrefixHasher::State::start_over() {
   hashed = 0;
 }
 
-void PrefixHasher::State::wait_for_news(const std::stop_token& stop) {
+base::Status PrefixHasher::State::wait_for_news(const std::stop_token& stop) {
   bool look = false;
   {
     const base::MutexLock lock(mutex);
@@ -117,8 +117,13 @@ void PrefixHasher::State::wait_for_news(const std::stop_token& stop) {
     }
     look = awaited && !woken;
   }
+  if (!look) return base::ok();
   // An error here shows up again when the bytes are read or claimed.
-  if (look) (void)partial.refresh();
+  (void)partial.refresh();
+  if (partial.complete()) return base::ok();
+  // Dropped after a sync had failed, here or in another process: nobody is sure to bring it again.
+  return base::make_error(base::Code::kBusy,
+                          "a part of " + partial.key().digest.text() + " was lost again");
 }
 
 PrefixHasher::PrefixHasher(Partial& partial) : state_(std::make_unique<State>(partial)) {

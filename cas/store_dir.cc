@@ -38,7 +38,10 @@ base::Error explain(base::Error error, const std::string& root) {
 
 // Follows a symbolic link, which is how people put a store on another disk.
 base::Result<base::UniqueFd> open_root(const std::string& root) {
-  base::UniqueFd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  base::UniqueFd fd;
+  do {
+    fd.reset(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  } while (!fd && errno == EINTR);
   if (fd) return fd;
   const int saved = errno;
   if (saved == ENOENT) {
@@ -146,9 +149,10 @@ base::Status make_store(int dir, const std::string& root, base::FileOps& files) 
 
 // Where a leftover of tmp/ is locked while somebody works on it.
 bool in_use(int store_dir, const std::string& path, const base::ByteRange& bytes) {
-  const base::UniqueFd fd(::openat(store_dir, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd) return false;
-  const auto conflict = find_conflict(fd.get(), bytes);
+  const auto fd = open_for_reading(store_dir, path);
+  if (!fd) return true;    // nobody knows
+  if (!*fd) return false;  // gone already
+  const auto conflict = find_conflict((*fd)->get(), bytes);
   return !conflict || *conflict;
 }
 

@@ -49,14 +49,13 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t value, const string_t&) override {
     return add(JsonValue(JsonValue::Data(double{value})));
   }
-  bool string(string_t& value) override {
-    return add(JsonValue(JsonValue::Data(std::move(value))));
-  }
+  // Copied: the parser goes on with the buffer that it is in.
+  bool string(string_t& value) override { return add(JsonValue(JsonValue::Data(value))); }
   bool binary(binary_t&) override { return fail("not JSON"); }
   bool start_object(std::size_t) override { return open(JsonValue::Object()); }
   bool start_array(std::size_t) override { return open(JsonValue::Array()); }
   bool key(string_t& name) override {
-    key_ = std::move(name);
+    key_ = name;
     return true;
   }
   bool end_object() override {

@@ -81,8 +81,14 @@ Result<BlobVerifier::Ended> BlobVerifier::settle(const BlobRequest& request, Inc
   // A former leader may have dropped chunks that it found wrong.
   CASTOOL_RETURN_IF_ERROR(blob.partial->refresh());
   if (!blob.partial->complete()) return Ended::kLookAgain;
-  CASTOOL_RETURN_IF_ERROR(verify(request, blob, stop));
-  return Ended::kPublished;
+  const Status verified = verify(request, blob, stop);
+  if (verified) return Ended::kPublished;
+  if (verified.error().code != Code::kBusy || blob.partial->complete()) {
+    return base::failure(verified);
+  }
+  // What was lost meanwhile comes again, or the reason is told for which it cannot.
+  CASTOOL_RETURN_IF_ERROR(download(request, blob, stop));
+  return Ended::kLookAgain;
 }
 
 Result<BlobVerifier::Lead> BlobVerifier::wait_to_lead(const BlobRequest& request,

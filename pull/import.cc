@@ -42,7 +42,10 @@ Result<base::UniqueFd> open_beneath(int root, const std::string& path) {
   open_how how = {};
   how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;  // a pipe would be waited for otherwise
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  base::UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
+  base::UniqueFd fd;
+  do {
+    fd.reset(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
+  } while (!fd && errno == EINTR);
   if (!fd) {
     const int saved = errno;
     if (saved == EXDEV) {
@@ -73,7 +76,9 @@ class Import {
       : store_(store), model_(model), stop_(stop), taken_(model.files.size()) {}
 
   Status take_files() {
-    root_ = base::UniqueFd(::open(model_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    do {
+      root_.reset(::open(model_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    } while (!root_ && errno == EINTR);
     if (!root_) return base::errno_error(errno, "open " + model_.root);
     const std::size_t workers = std::max(std::thread::hardware_concurrency(), 1u);
     return run_parallel(

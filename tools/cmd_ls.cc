@@ -29,6 +29,7 @@ Result<std::vector<Row>> read_rows(const LsArguments& arguments, CommandContext&
     CASTOOL_ASSIGN(const cas::RefStore refs, cas::RefStore::open(*store, ns));
     CASTOOL_ASSIGN(auto records, read_records(refs, context.log));
     pull::ReadRights rights(*store, ns);
+    rows.reserve(rows.size() + records.size());
     for (manifest::RefRecord& record : records) {
       look_again(*store, rights, record, Count::kAll);
       rows.push_back({ns, std::move(record)});
@@ -57,16 +58,19 @@ std::vector<std::string> table_lines(const std::vector<Row>& rows, bool with_nam
       {"NAME"},  {"SOURCE"}, {"REVISION"}, {"SIZE", Align::kRight}, {"PRESENT", Align::kRight},
       {"STATE"}, {"AGE"}};
   if (with_namespace) columns.insert(columns.begin(), Column{"NAMESPACE"});
+  const std::size_t count = columns.size();
   Table table(std::move(columns));
   for (const auto& [ns, record] : rows) {
-    std::vector<std::string> cells = {record.name,
-                                      record.source,
-                                      short_revision(record.revision),
-                                      human_size(record.bytes),
-                                      human_size(record.bytes_present),
-                                      std::string(manifest::word(record.state)),
-                                      human_age(std::max<std::int64_t>(now - record.pulled_at, 0))};
-    if (with_namespace) cells.insert(cells.begin(), ns);
+    Table::Row cells;
+    cells.reserve(count);
+    if (with_namespace) cells.push_back(ns);
+    cells.push_back(record.name);
+    cells.push_back(record.source);
+    cells.push_back(short_revision(record.revision));
+    cells.push_back(human_size(record.bytes));
+    cells.push_back(human_size(record.bytes_present));
+    cells.emplace_back(manifest::word(record.state));
+    cells.push_back(human_age(std::max<std::int64_t>(now - record.pulled_at, 0)));
     table.add(std::move(cells));
   }
   return table.lines();

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace castool::tools {
@@ -46,9 +47,15 @@ void Output::error_line(std::string_view text) {
 }
 
 std::string printable(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  const auto control = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7F || byte == 0xC2;
+  };
+  std::string result(text);
+  const auto first = std::ranges::find_if(text, control);
+  if (first == text.end()) return result;  // as most texts are
+  result.resize(static_cast<std::size_t>(first - text.begin()));
+  for (std::size_t i = result.size(); i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     // U+0080 to U+009F are control characters too; in UTF-8 they are C2 80 to C2 9F.
     const bool c1 = byte == 0xC2 && i + 1 < text.size() &&

@@ -20,28 +20,36 @@ std::size_t code_point_offset(std::string_view text, std::size_t index) {
 
 }  // namespace
 
+std::string Table::line(const Row& cells, const std::vector<std::size_t>& widths) const {
+  std::string line;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) line += "  ";
+    const std::size_t padding = widths[i] - text_width(cells[i]);
+    if (columns_[i].align == Align::kRight) line.append(padding, ' ');
+    line += printable(cells[i]);
+    if (columns_[i].align == Align::kLeft) line.append(padding, ' ');
+  }
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
 std::vector<std::string> Table::lines() const {
-  std::vector<std::vector<std::string>> all(1);
-  for (const Column& column : columns_) all.front().push_back(column.title);
-  for (const auto& row : rows_) {
-    auto& cells = all.emplace_back();
-    for (const std::string& cell : row) cells.push_back(printable(cell));
-  }
+  Row titles;
+  titles.reserve(columns_.size());
+  for (const Column& column : columns_) titles.push_back(column.title);
+  // What printable() puts in the place of a character is as wide.
   std::vector<std::size_t> widths(columns_.size(), 0);
-  for (const auto& row : all) {
-    for (std::size_t i = 0; i < row.size(); ++i)
-      widths[i] = std::max(widths[i], text_width(row[i]));
-  }
-  std::vector<std::string> lines;
-  for (const auto& row : all) {
-    std::string& line = lines.emplace_back();
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - text_width(row[i]), ' ');
-      if (i > 0) line += "  ";
-      line += columns_[i].align == Align::kRight ? padding + row[i] : row[i] + padding;
+  const auto widen = [&widths](const Row& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      widths[i] = std::max(widths[i], text_width(cells[i]));
     }
-    line.erase(line.find_last_not_of(' ') + 1);
-  }
+  };
+  widen(titles);
+  std::ranges::for_each(rows_, widen);
+  std::vector<std::string> lines;
+  lines.reserve(rows_.size() + 1);
+  lines.push_back(line(titles, widths));
+  for (const Row& cells : rows_) lines.push_back(line(cells, widths));
   return lines;
 }
 

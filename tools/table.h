@@ -17,15 +17,19 @@ class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
+  using Row = std::vector<std::string>;
+
   // As many cells as there are columns.
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(Row cells) { rows_.push_back(std::move(cells)); }
   // One line a row, the titles first, two spaces between columns, no space at a line's end. Control
   // characters in cells are made harmless.
   [[nodiscard]] std::vector<std::string> lines() const;
 
  private:
+  [[nodiscard]] std::string line(const Row& cells, const std::vector<std::size_t>& widths) const;
+
   std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<Row> rows_;
 };
 
 // Terminal columns that UTF-8 text takes, counting every code point as one.

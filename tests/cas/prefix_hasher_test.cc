@@ -51,14 +51,25 @@ TEST_F(PrefixHasherTest, TheEmptyBlob) {
 TEST_F(PrefixHasherTest, FollowsWhatOtherProcessesBring) {
   const auto other = *store_->open_partial(key_, Preallocate::kNo);
   PrefixHasher hasher(*partial_);
-  std::jthread filler([&] { EXPECT_TRUE(fill(*other, bytes_)); });
+  ASSERT_TRUE(fill(*other, bytes_));
+  ASSERT_TRUE(partial_->refresh());
   EXPECT_EQ(*hasher.finish({}), key_.digest);
+}
+
+TEST_F(PrefixHasherTest, WaitsForNothingThatNobodyBrings) {
+  ASSERT_TRUE(fill(*partial_, bytes_));
+  // As after a sync that failed, while somebody waits already or just before.
+  ASSERT_TRUE(partial_->invalidate({3 * kChunkSize, 1}));
+  PrefixHasher hasher(*partial_);
+  const auto digest = hasher.finish({});
+  ASSERT_FALSE(digest);
+  EXPECT_EQ(digest.error().code, Code::kBusy);
 }
 
 TEST_F(PrefixHasherTest, StopsWaitingWhenAsked) {
   PrefixHasher hasher(*partial_);
   std::stop_source stop;
-  std::jthread stopper([&] { stop.request_stop(); });
+  stop.request_stop();
   const auto digest = hasher.finish(stop.get_token());
   ASSERT_FALSE(digest);
   EXPECT_EQ(digest.error().code, Code::kCancelled);
