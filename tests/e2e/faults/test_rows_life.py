@@ -46,7 +46,8 @@ def test_row_63_the_origin_is_gone(case):
 def nobody_ends(case):
     """The last byte is not to be had for now, and everything before it soon is."""
     case.castool.environment["CASTOOL_TIME_SCALE"] = str(case.scale)
-    case.always({"stall_after": 0, "stall_ms": 60_000}, origin="cdn", covers=case.large.size - 1)
+    case.always({"stall_after": 0, "stall_ms": 60_000}, origin="cdn", ranged=True,
+                covers=case.large.size - 1)
     case.hub.settings(bytes_per_second=4 * MIB)  # so that next to nothing waits in the sockets
 
 

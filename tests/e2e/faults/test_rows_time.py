@@ -84,7 +84,8 @@ def go_on_slowly(case, *words):
     """A running pull that has the first of its bytes and cannot end before the hub starts again."""
     case.put(Synthetic(24 * MIB + 17, 4))
     case.hub.settings(bytes_per_second=MIB // 2)
-    case.always({"stall_after": 0, "stall_ms": 60_000}, origin="cdn", covers=case.large.size - 1)
+    case.always({"stall_after": 0, "stall_ms": 60_000}, origin="cdn", ranged=True,
+                covers=case.large.size - 1)
     case.castool.environment["CASTOOL_TIME_SCALE"] = str(case.scale)
     pull = RunningPull(case.castool, *case.words, *words, case.source)
     pull.read_until(case.digest, MIB // 4)
