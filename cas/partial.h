@@ -136,7 +136,7 @@ class PrefixHasher {
   // Says that the front may have moved.
   void wake();
   [[nodiscard]] std::uint64_t hashed_bytes() const;
-  // Waits until everything is hashed; the partial has to be complete. kCancelled on stop.
+  // Waits until all is hashed. kBusy when the partial is complete no more; kCancelled on stop.
   [[nodiscard]] base::Result<base::Digest> finish(std::stop_token stop);
 
  private:
