@@ -34,8 +34,8 @@ bool was_delivered(const Store& store, const std::string& origin, const base::Di
 }
 
 bool may_attach(const Store& store, const std::string& origin, const base::Digest& digest) {
-  static const base::Digest kOfNothing = base::Sha256::of(std::string_view());
-  return digest == kOfNothing || was_delivered(store, origin, digest);
+  static const base::Digest of_nothing = base::Sha256::of(std::string_view());
+  return digest == of_nothing || was_delivered(store, origin, digest);
 }
 
 }  // namespace castool::cas

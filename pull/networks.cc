@@ -32,14 +32,14 @@ Network::Network(fetch::Transport& transport, const fetch::DownloadLimits& limit
 
 fetch::Reach reach_of(const manifest::Source& source, const Origins& origins,
                       const std::set<std::string>& chosen_hosts) {
-  static const Origins kPublic;
-  const bool own_hub = origins.hub_endpoint != kPublic.hub_endpoint;
+  static const Origins defaults;
+  const bool own_hub = origins.hub_endpoint != defaults.hub_endpoint;
   bool chosen = own_hub;
   if (const auto* ollama = std::get_if<manifest::OllamaSource>(&source)) {
     const bool of_hub = ollama->host == "hf.co" || ollama->host == "huggingface.co";
     chosen = of_hub ? own_hub : chosen_hosts.contains(ollama->host);
     if (ollama->host == manifest::kDefaultHost) {
-      chosen = origins.ollama_registry != kPublic.ollama_registry;
+      chosen = origins.ollama_registry != defaults.ollama_registry;
     }
   }
   return chosen ? fetch::Reach::kAnywhere : fetch::Reach::kPublicOnly;
