@@ -270,9 +270,10 @@ void DownloadJob::look_at_others() {
   const Monotonic now = core_.clock.now();
   if (active_.empty() || now < look_at_) return;
   look_at_ = now + std::chrono::seconds(1);
-  const std::uint64_t before = sink_.present();
   sink_.look();
-  if (sink_.present() > before) last_alive_ = std::max(last_alive_, now);
+  const std::uint64_t present = sink_.present();
+  if (present > seen_present_) last_alive_ = std::max(last_alive_, now);
+  seen_present_ = present;
 }
 
 void DownloadJob::check_timeout() {

@@ -146,6 +146,7 @@ class DownloadJob final : public TransferEvents {
   std::string last_failure_;
   Monotonic last_alive_;
   Monotonic look_at_ = Monotonic::min();  // BlobSink::look()
+  std::uint64_t seen_present_ = 0;        // then
   std::uint64_t seen_written_ = 0;
   std::uint64_t seen_skipped_ = 0;
 

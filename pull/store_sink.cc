@@ -61,9 +61,10 @@ void StoreSink::look() {
   const std::uint64_t before = blob_.partial->bytes_present();
   const auto present = blob_.partial->refresh();
   // A table that cannot be read shows again, as an error, at the next claim.
-  if (!present || *present == before) return;
+  if (!present) return;
+  // Also when a claim or the hasher has looked before us.
   blob_.progress->raise_to(*present);
-  if (blob_.hasher) blob_.hasher->wake();
+  if (*present != before && blob_.hasher) blob_.hasher->wake();
 }
 
 }  // namespace castool::pull
