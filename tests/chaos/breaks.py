@@ -272,6 +272,8 @@ def main():
         # Where nobody else gets copies of the mounts, which would keep the disks busy.
         os.environ[OWN_MOUNTS] = "1"
         os.execvp("unshare", ["unshare", "-m", sys.executable, "-B", *sys.argv])
+    if os.environ.get(OWN_MOUNTS):  # nor do we keep those of tests that run beside this
+        subprocess.run(["umount", "-a", "-l", "-t", "fuse.castool"], check=True)
     build = arguments.build.resolve()
     arguments.breaker = str(build / "tests/support/castool-test-breaker.so")
     os.environ.update(CASTOOL=str(build / "tools/castool"),

@@ -13,7 +13,7 @@ import pathlib
 import subprocess
 import uuid
 
-from harness import wait_until
+from harness import wait_until, with_own_mounts
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2  # not even what the journal still has in memory
@@ -30,9 +30,8 @@ class Boots:
     def __init__(self, castool):
         self.file = castool.folder / "boot_id"
         self.next()
-        castool.prefix = ["unshare", "-m", "sh", "-c",
-                          'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"',
-                          str(self.file)]
+        castool.prefix = with_own_mounts(
+            'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', self.file)
 
     def next(self):
         self.file.write_text(f"{uuid.uuid4()}\n")

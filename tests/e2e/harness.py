@@ -126,6 +126,16 @@ class Castool:
                 os.kill(pid, signal.SIGKILL)
 
 
+def with_own_mounts(script, *words):
+    """The command that runs a shell's `script` in a mount namespace of its own.
+
+    Mounts of the tests beside this one are let go of first: a copy keeps a mount's daemon running
+    after it was unmounted elsewhere.
+    """
+    return ["unshare", "-m", "--propagation", "private", "sh", "-c",
+            f"umount -a -l -t fuse.castool\n{script}", *map(str, words)]
+
+
 def is_mounted(directory):
     field = str(directory).replace("\\", "\\134").replace(" ", "\\040")
     with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:

@@ -164,8 +164,8 @@ class Unprivileged(harness.Castool):
         os.mknod(folder / "fuse", stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
         os.chmod(folder / "fuse", 0o666)
         script = f"mount --bind {folder}/fuse /dev/fuse && echo ready && exec cat"
-        self.namespace = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c",
-                                           script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.namespace = subprocess.Popen(harness.with_own_mounts(script), stdin=subprocess.PIPE,
+                                          stdout=subprocess.PIPE)
         assert self.namespace.stdout.readline() == b"ready\n"
 
     def inside(self, *words, **options):

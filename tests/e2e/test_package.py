@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+import harness
+
 PREPARE = """
 mount -t tmpfs none "$1" && mkdir "$1/upper" "$1/work" "$1/root" || exit 1
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" || exit 1
@@ -26,7 +28,7 @@ class System:
     def __init__(self, folder):
         self.root = folder / "root"
         self.holder = subprocess.Popen(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", PREPARE, "prepare", folder],
+            harness.with_own_mounts(PREPARE, "prepare", folder),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.holder.stdout.readline() != "ready\n":
             _, why = self.holder.communicate(timeout=60)

@@ -60,10 +60,13 @@ class OvmsReader:
         digest = hashlib.md5(text).digest()
         changed = digest != self.config_digest
         self.config_digest = digest
-        for base in self.served().values():
-            if not (base / "graph.pbtxt").exists():
-                assert base.is_dir()
+        for name, base in self.served().items():
+            if (base / "graph.pbtxt").exists():
+                continue
+            try:
                 self.versions(base)
+            except FileNotFoundError:  # it goes and is no longer listed at the same time
+                assert name not in self.served(), name
         return changed
 
     def served(self) -> dict[str, pathlib.Path]:

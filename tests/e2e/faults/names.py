@@ -8,11 +8,14 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import shlex
 import socket
 import struct
 import subprocess
 import threading
 import time
+
+import harness
 
 CLONE_NEWNET = 0x40000000
 # On the link: ours, and one where packets go and nothing comes back.
@@ -66,8 +69,9 @@ def with_resolver(folder, binary):
         # A link to a file that is not there cannot be mounted on; its target's place can.
         mounts.append(f"[ ! -e /etc/{name} ] || mount --bind {folder}/{name} /etc/{name} || exit 99")
     program = folder / "castool"
-    program.write_text("#!/bin/sh\nexec unshare -m --propagation private sh -c '\n"
-                       + "\n".join(mounts) + f"\nexec {binary} \"$@\"' castool \"$@\"\n")
+    inside = "\n".join([*mounts, f'exec {binary} "$@"'])
+    words = shlex.join(harness.with_own_mounts(inside, "castool"))
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o755)
     return program
 
