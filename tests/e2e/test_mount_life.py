@@ -51,6 +51,22 @@ def test_two_mounts_of_one_store(pulled, castool, mountpoint, tmp_path):
         harness.force_unmount(other)
 
 
+def test_a_copy_in_another_mount_namespace_is_served_after_umount(pulled, castool, mountpoint):
+    if os.geteuid() != 0:
+        pytest.skip("a mount namespace takes root")
+    castool.run("mount", mountpoint)
+    script = 'echo copied && read go && cat "$0"'
+    words = ["unshare", "-m", "sh", "-c", script, mountpoint / "acme/small/config.json"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as container:
+        assert container.stdout.readline() == b"copied\n"
+        castool.run("umount", mountpoint)
+        assert os.listdir(mountpoint) == []
+        assert len(castool.processes()) == 1
+        text, _ = container.communicate(b"go\n", timeout=60)
+    assert text.decode() == pulled["config.json"]
+    harness.wait_until(lambda: not castool.processes(), 60, "end of the daemon")
+
+
 def test_what_is_mounted_is_not_mounted_again(pulled, castool, mountpoint):
     castool.run("mount", mountpoint)
     checks.assert_error(castool.run("mount", mountpoint, "--json", status=None), 75, "busy",
