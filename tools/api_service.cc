@@ -6,10 +6,8 @@
 #include <atomic>
 #include <utility>
 
-#include "fetch/curl_transport.h"
 #include "tools/credentials.h"
-#include "tools/origin_of.h"
-#include "tools/pull_reporter.h"
+#include "tools/network_options.h"
 #include "tools/remote_commands.h"
 #include "tools/version.h"
 
@@ -18,20 +16,6 @@ namespace {
 
 using base::Result;
 using base::Status;
-
-pull::Networks::MakeTransport transport_maker(CommandContext& context) {
-  return [&clock = context.clock, &log = context.log, ca_file = context.settings.ca_file,
-          ca_directory = context.settings.ca_directory] {
-    return fetch::make_curl_transport({std::string(user_agent()), ca_file, ca_directory}, clock,
-                                      log);
-  };
-}
-
-fetch::DownloadLimits download_limits(const CommandContext& context) {
-  fetch::DownloadLimits limits;
-  limits.timeout = context.settings.timeout;
-  return limits;
-}
 
 std::string machine_name() {
   std::array<char, 256> name = {};
@@ -75,14 +59,14 @@ Result<Doors> open_doors(const ListenArguments& arguments, CommandContext& conte
 
 }  // namespace
 
-ApiService::ApiService(CommandContext& context, cas::Store& store, cas::RefStore& refs,
-                       const pull::Origins& origins)
+ApiService::ApiService(const ListenArguments& arguments, CommandContext& context, cas::Store& store,
+                       cas::RefStore& refs, const pull::Origins& origins)
     : store_(store),
       refs_(refs),
       origins_(origins),
-      clock_(context.clock),
       log_(context.log),
-      networks_(transport_maker(context), download_limits(context), context.clock, context.log),
+      served_(context, store, refs, origins,
+              {arguments.allowed_registries.begin(), arguments.allowed_registries.end()}),
       catalog_(store, refs, context.log),
       pulls_([this](const pull::PullRequest& request, pull::PullEvents& events,
                     std::stop_token stop) { return pull(request, events, std::move(stop)); },
@@ -100,9 +84,7 @@ Result<std::unique_ptr<ApiService>> ApiService::start(const ListenArguments& arg
                                                       const pull::Origins& origins,
                                                       const Beside& beside) {
   CASTOOL_ASSIGN(Doors doors, open_doors(arguments, context));
-  std::unique_ptr<ApiService> service(new ApiService(context, store, refs, origins));
-  service->chosen_hosts_.insert(arguments.allowed_registries.begin(),
-                                arguments.allowed_registries.end());
+  std::unique_ptr<ApiService> service(new ApiService(arguments, context, store, refs, origins));
   api::RouteSettings settings;
   settings.access = std::move(doors.access);
   settings.registries.allowed.insert(arguments.allowed_registries.begin(),
@@ -157,10 +139,10 @@ void ApiService::count(const Beside& beside) {
 void ApiService::be_origin(const api::Registries& registries, CommandContext& context) {
   if (!origins_.offline) {
     blobs_.emplace(store_, refs_, origins_, transport_maker(context), download_limits(context),
-                   pull::LazyOptions{}, clock_, log_);
+                   pull::LazyOptions{}, context.clock, log_);
     brought_.emplace([this](const manifest::Source& source,
                             std::stop_token stop) { return bring(source, std::move(stop)); },
-                     clock_);
+                     context.clock);
     through_.emplace(registries, *brought_, *blobs_, log_);
   }
   origin_.emplace(store_, catalog_, through_ ? &*through_ : nullptr, log_);
@@ -173,11 +155,7 @@ ApiService::~ApiService() {
 
 Result<pull::PullOutcome> ApiService::pull(const pull::PullRequest& request,
                                            pull::PullEvents& events, std::stop_token stop) {
-  pull::Network& network = networks_.of(endpoint_of(request.source, origins_),
-                                        pull::reach_of(request.source, origins_, chosen_hosts_));
-  const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
-                                origins_, clock_, log_};
-  auto outcome = pull::pull(parts, request, events, std::move(stop));
+  auto outcome = served_.pull(request, events, std::move(stop));
   const std::string what = manifest::source_text(request.source);
   if (outcome) {
     log_.info("{}: pulled for a caller of the API, {} bytes fetched", what, outcome->bytes_fetched);
@@ -188,16 +166,7 @@ Result<pull::PullOutcome> ApiService::pull(const pull::PullRequest& request,
 }
 
 Status ApiService::bring(const manifest::Source& source, std::stop_token stop) {
-  pull::Network& network =
-      networks_.of(endpoint_of(source, origins_), pull::reach_of(source, origins_, chosen_hosts_));
-  const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
-                                origins_, clock_, log_};
-  pull::PullRequest request;
-  request.source = source;
-  request.extent = pull::Extent::kLazy;
-  request.asked = pull::Asked::kOnDemand;
-  SilentReporter nobody;
-  const auto outcome = pull::pull(parts, request, nobody, std::move(stop));
+  const auto outcome = served_.pull_lazily(source, std::move(stop));
   metrics_.pull_ended(outcome);
   const std::string what = manifest::source_text(source);
   if (outcome) log_.info("{}: brought here for another host", what);

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -21,12 +20,12 @@
 #include "cas/store.h"
 #include "fusefs/open_counts.h"
 #include "pull/lazy_blobs.h"
-#include "pull/networks.h"
 #include "pull/on_demand_pulls.h"
 #include "pull/puller.h"
 #include "pull/size_keeper.h"
 #include "tools/arguments.h"
 #include "tools/command_context.h"
+#include "tools/served_pulls.h"
 
 namespace castool::tools {
 
@@ -53,8 +52,8 @@ class ApiService {
   [[nodiscard]] std::string where() const { return where_; }
 
  private:
-  ApiService(CommandContext& context, cas::Store& store, cas::RefStore& refs,
-             const pull::Origins& origins);
+  ApiService(const ListenArguments& arguments, CommandContext& context, cas::Store& store,
+             cas::RefStore& refs, const pull::Origins& origins);
   [[nodiscard]] base::Result<pull::PullOutcome> pull(const pull::PullRequest& request,
                                                      pull::PullEvents& events,
                                                      std::stop_token stop);
@@ -66,10 +65,8 @@ class ApiService {
   cas::Store& store_;
   cas::RefStore& refs_;
   const pull::Origins& origins_;
-  base::Clock& clock_;
   base::Log& log_;
-  std::set<std::string> chosen_hosts_;  // --allow-registry
-  pull::Networks networks_;
+  ServedPulls served_;
   api::Metrics metrics_;
   api::Catalog catalog_;
   // For other hosts; these follow each other's ends, the last one first.

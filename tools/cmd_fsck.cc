@@ -1,15 +1,14 @@
 #include <fmt/format.h>
 
-#include "fetch/curl_transport.h"
 #include "pull/fsck.h"
 #include "tools/commands.h"
 #include "tools/credentials.h"
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
 #include "tools/named_refs.h"
+#include "tools/network_options.h"
 #include "tools/quantity.h"
 #include "tools/signals.h"
-#include "tools/version.h"
 
 namespace castool::tools {
 namespace {
@@ -48,15 +47,8 @@ Result<pull::FsckReport> check(const FsckArguments& arguments, CommandContext& c
     CASTOOL_ASSIGN(origins.hub_token,
                    load_hub_token(context.arguments, context.variables, context.log));
   }
-  fetch::DownloadLimits limits;
-  limits.timeout = context.settings.timeout;
-  pull::Networks networks(
-      [&context] {
-        return fetch::make_curl_transport(
-            {std::string(user_agent()), context.settings.ca_file, context.settings.ca_directory},
-            context.clock, context.log);
-      },
-      limits, context.clock, context.log);
+  pull::Networks networks(transport_maker(context), download_limits(context), context.clock,
+                          context.log);
   pull::PinnedSources sources(*store, origins, context.clock, context.log);
   return pull::check_store(*store, options, {&networks, &sources, &origins}, context.log,
                            signals.token());

@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 
-#include "fetch/curl_transport.h"
 #include "fusefs/mount.h"
 #include "fusefs/open_counts.h"
 #include "pull/size_keeper.h"
@@ -23,9 +22,10 @@
 #include "tools/exit_status.h"
 #include "tools/mount_filler.h"
 #include "tools/mount_finder.h"
+#include "tools/network_options.h"
+#include "tools/served_pulls.h"
 #include "tools/service_notice.h"
 #include "tools/signals.h"
-#include "tools/version.h"
 
 namespace castool::tools {
 namespace {
@@ -72,15 +72,6 @@ fusefs::MountOptions mount_options(const MountArguments& arguments, const Comman
   return options;
 }
 
-// Nothing of the network is begun before it is needed.
-pull::Networks::MakeTransport transport_maker(const CommandContext& context) {
-  return [&context] {
-    return fetch::make_curl_transport(
-        {std::string(user_agent()), context.settings.ca_file, context.settings.ca_directory},
-        context.clock, context.log);
-  };
-}
-
 Status serve(const MountArguments& arguments, CommandContext& context, DaemonChild* daemon) {
   raise_file_limit();
   // A daemon has no terminal that could hang up.
@@ -90,13 +81,11 @@ Status serve(const MountArguments& arguments, CommandContext& context, DaemonChi
   CASTOOL_ASSIGN(pull::Origins origins, read_origins(context.variables));
   CASTOOL_ASSIGN(origins.hub_token,
                  load_hub_token(context.arguments, context.variables, context.log));
-  fetch::DownloadLimits limits;
-  limits.timeout = context.settings.timeout;
-  pull::LazyBlobs blobs(*store, refs, origins, transport_maker(context), limits,
+  pull::LazyBlobs blobs(*store, refs, origins, transport_maker(context), download_limits(context),
                         {arguments.fill, arguments.verify}, context.clock, context.log);
   MountFiller filler(blobs);
-  MountFinder finder(*store, refs, origins, arguments.on_demand.hosts(), transport_maker(context),
-                     limits, context.clock, context.log);
+  ServedPulls pulls(context, *store, refs, origins, arguments.on_demand.hosts());
+  MountFinder finder(pulls, context.clock, context.log);
   fusefs::MountOptions options = mount_options(arguments, context);
   options.finder = &finder;
   pull::ReadRights rights(*store, refs.ns());

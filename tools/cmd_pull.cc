@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "fetch/curl_transport.h"
 #include "manifest/ovms_loras.h"
 #include "tools/commands.h"
 #include "tools/convert_model.h"
@@ -11,6 +10,7 @@
 #include "tools/exit_status.h"
 #include "tools/json_lines.h"
 #include "tools/named_refs.h"
+#include "tools/network_options.h"
 #include "tools/pull_delivery.h"
 #include "tools/pull_display.h"
 #include "tools/pull_reporter.h"
@@ -20,7 +20,6 @@
 #include "tools/signals.h"
 #include "tools/table.h"
 #include "tools/update_report.h"
-#include "tools/version.h"
 
 namespace castool::tools {
 namespace {
@@ -228,13 +227,10 @@ int pull_requests(const std::vector<NamedRequest>& requests,
   auto refs = cas::RefStore::open(*prepared->store, context.settings.ns);
   if (!refs) return report_error(context, "pull", refs.error());
 
-  const auto transport = fetch::make_curl_transport(
-      {std::string(user_agent()), context.settings.ca_file, context.settings.ca_directory},
-      context.clock, context.log);
-  fetch::DownloadLimits limits;
+  const auto transport = transport_maker(context)();
+  fetch::DownloadLimits limits = download_limits(context);
   limits.connections = arguments.connections;
   limits.bytes_per_second = arguments.bytes_per_second;
-  limits.timeout = context.settings.timeout;
   const auto backoff = std::make_shared<fetch::HostBackoff>();
   const auto budget = std::make_shared<fetch::TransferBudget>(
       limits.connections, limits.bytes_per_second, context.clock);

@@ -3,7 +3,8 @@
 // Rules, the same in every process: refs are placed in the order of their first pull (then by
 // name); who comes first keeps the path, and a later ref that needs the same path, a directory
 // inside a placed model, or a parent of one is left out. Names that the layout uses itself are
-// taken from the start. In the hf layout, refs of one repository share its path. Pure functions of the refs' records: no manifest is read.
+// taken from the start. In the hf layout, refs of one repository share its path. Pure functions of
+// the refs' records: no manifest is read.
 #pragma once
 
 #include <array>

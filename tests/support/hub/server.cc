@@ -22,8 +22,8 @@ void check(bool good, const char* what) {
   if (!good) throw std::system_error(errno, std::generic_category(), what);
 }
 
-// Binds to `port`, or for 0 to a free one below those that the kernel gives to connections: a server
-// that is started again finds its port as it left it.
+// Binds to `port`, or for 0 to a free one below those that the kernel gives to connections: a
+// server that is started again finds its port as it left it.
 bool bind_to(int listener, std::uint16_t port, sockaddr_in& address) {
   constexpr int kTries = 100;
   std::random_device chance;
