@@ -39,20 +39,6 @@ ModelEntry entry_of(const RefRecord& record, const ModelFacts& facts) {
   return entry;
 }
 
-// As much of the front as the header takes.
-Result<std::vector<std::byte>> read_gguf_header(const cas::Blob& blob) {
-  std::vector<std::byte> front;
-  constexpr std::uint64_t kFirstLook = 1u << 20;
-  for (std::uint64_t wanted = kFirstLook;;) {
-    front.resize(static_cast<std::size_t>(std::min(wanted, blob.size)));
-    CASTOOL_ASSIGN(const std::size_t got, cas::read_at(blob.fd.get(), 0, front));
-    if (got != front.size()) return make_error(Code::kIo, "a blob is shorter than it was");
-    const auto extent = manifest::header_extent(manifest::FileFormat::kGguf, front, blob.size);
-    if (extent.known == manifest::HeaderExtent::Known::kExactly) return front;
-    wanted = std::max(extent.bytes, 2 * wanted);
-  }
-}
-
 base::Error not_found(std::string_view name) {
   return make_error(Code::kNotFound, fmt::format("model '{}' not found", name));
 }
@@ -139,11 +125,15 @@ std::string Catalog::gguf_info(const RefRecord& record, const std::optional<base
   if (!digest || !may_read(record, *digest)) return {};
   const auto blob = store_.find(*digest);
   if (!blob || !*blob) return {};
-  const auto read = [&]() -> Result<std::string> {
-    CASTOOL_ASSIGN(const auto front, read_gguf_header(**blob));
+  const auto read = [&](std::span<std::byte> place) {
+    return cas::read_at((*blob)->fd.get(), 0, place);
+  };
+  const auto told = [&]() -> Result<std::string> {
+    CASTOOL_ASSIGN(const auto front,
+                   manifest::read_header(manifest::FileFormat::kGguf, (*blob)->size, read));
     return manifest::gguf_json(front, arrays);
   };
-  auto json = read();
+  auto json = told();
   if (json) return *std::move(json);
   log_.debug("{}: {}", digest->text(), json.error().text());
   return {};

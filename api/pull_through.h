@@ -7,7 +7,7 @@
 //   1. Only from registries that callers may name, with this server's credentials.
 //   2. The last byte of a blob goes out after its sha256 was checked, so that whoever has got all
 //   of
-//      it from here has got what its digest says. A stream that breaks off is an error to clients.
+//      it has got what its digest says. A stream that breaks off is an error to clients.
 //
 // Safe from any thread.
 #pragma once

@@ -141,24 +141,6 @@ base::Result<std::string> StoreManifests::load(const base::Digest& digest,
   return bytes;
 }
 
-namespace {
-
-// As much of the front as the header takes.
-base::Result<std::vector<std::byte>> read_header(const cas::Blob& blob) {
-  std::vector<std::byte> front;
-  for (std::uint64_t wanted = cas::kChunkSize;;) {
-    front.resize(std::min(wanted, blob.size));
-    CASTOOL_ASSIGN(const std::size_t got, cas::read_at(blob.fd.get(), 0, front));
-    if (got != front.size())
-      return base::make_error(base::Code::kIo, "the blob is shorter than it was");
-    const auto extent = manifest::header_extent(manifest::FileFormat::kGguf, front, blob.size);
-    if (extent.known == manifest::HeaderExtent::Known::kExactly) return front;
-    wanted = std::max(extent.bytes, 2 * wanted);
-  }
-}
-
-}  // namespace
-
 base::Result<manifest::GgufMetadata> StoreManifests::gguf(const BlobContent& wanted) const {
   const base::Digest& digest = wanted.digest;
   if (!allows(may_read_, wanted)) return not_stored(digest);
@@ -170,7 +152,11 @@ base::Result<manifest::GgufMetadata> StoreManifests::gguf(const BlobContent& wan
   }
   CASTOOL_ASSIGN(const std::optional<cas::Blob> blob, store_.find(digest));
   if (!blob) return not_stored(digest);
-  CASTOOL_ASSIGN(const std::vector<std::byte> front, read_header(*blob));
+  const auto read = [&](std::span<std::byte> place) {
+    return cas::read_at(blob->fd.get(), 0, place);
+  };
+  CASTOOL_ASSIGN(const std::vector<std::byte> front,
+                 manifest::read_header(manifest::FileFormat::kGguf, blob->size, read));
   auto metadata = manifest::read_gguf(front);
   const base::MutexLock lock(mutex_);
   if (ggufs_.size() >= kMostKept) ggufs_.clear();

@@ -4,12 +4,13 @@
 #include <array>
 #include <optional>
 
+#include "manifest/gguf_cursor.h"
+
 namespace castool::manifest {
 namespace {
 
 constexpr std::array<std::byte, 4> kGgufMagic = {std::byte{'G'}, std::byte{'G'}, std::byte{'U'},
                                                  std::byte{'F'}};
-constexpr int kMostNesting = 4;
 constexpr std::uint64_t kMostDimensions = 8;
 
 bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
@@ -54,35 +55,13 @@ class Walk {
   std::uint64_t position_ = 0;
 };
 
-// Bytes of a scalar; 0 for what is none.
-std::uint64_t scalar_size(std::uint32_t type) {
-  switch (type) {
-    case 0:  // u8
-    case 1:  // i8
-    case 7:  // bool
-      return 1;
-    case 2:
-    case 3: return 2;
-    case 4:
-    case 5:
-    case 6: return 4;
-    case 10:
-    case 11:
-    case 12: return 8;
-    default: return 0;
-  }
-}
-
-constexpr std::uint32_t kStringType = 8;
-constexpr std::uint32_t kArrayType = 9;
-
 bool skip_value(Walk& walk, std::uint32_t type, int depth);
 
 bool skip_array(Walk& walk, int depth) {
   const auto type = walk.number<std::uint32_t>();
   const auto count = walk.number<std::uint64_t>();
-  if (!type || !count || depth == kMostNesting) return false;
-  if (const std::uint64_t size = scalar_size(*type); size != 0) {
+  if (!type || !count || depth == kMostGgufNesting) return false;
+  if (const std::uint64_t size = gguf_scalar_size(*type); size != 0) {
     return walk.skip(*count > kMaxFileHeader ? 2 * kMaxFileHeader : *count * size);
   }
   for (std::uint64_t i = 0; i < *count; ++i) {
@@ -92,9 +71,9 @@ bool skip_array(Walk& walk, int depth) {
 }
 
 bool skip_value(Walk& walk, std::uint32_t type, int depth) {
-  if (type == kStringType) return walk.skip_string();
-  if (type == kArrayType) return skip_array(walk, depth);
-  const std::uint64_t size = scalar_size(type);
+  if (type == kGgufString) return walk.skip_string();
+  if (type == kGgufArray) return skip_array(walk, depth);
+  const std::uint64_t size = gguf_scalar_size(type);
   return size != 0 && walk.skip(size);
 }
 
@@ -147,6 +126,22 @@ HeaderExtent header_extent(FileFormat format, std::span<const std::byte> front,
   }
   const bool more = walk.ran_out() && front.size() < most;
   return {more ? Known::kAtLeast : Known::kExactly, std::min(walk.position(), most)};
+}
+
+base::Result<std::vector<std::byte>> read_header(FileFormat format, std::uint64_t size,
+                                                 const ReadFront& read) {
+  // Vocabularies tell their length string by string: nearly all headers without one are shorter.
+  constexpr std::uint64_t kFirstLook = 1u << 20;
+  std::vector<std::byte> front;
+  for (std::uint64_t wanted = kFirstLook;;) {
+    front.resize(static_cast<std::size_t>(std::min(wanted, size)));
+    CASTOOL_ASSIGN(const std::size_t got, read(front));
+    if (got != front.size())
+      return base::make_error(base::Code::kIo, "a model's file is shorter than it was");
+    const HeaderExtent extent = header_extent(format, front, size);
+    if (extent.known == HeaderExtent::Known::kExactly) return front;
+    wanted = std::max(extent.bytes, 2 * wanted);
+  }
 }
 
 }  // namespace castool::manifest

@@ -1,5 +1,5 @@
 // How much of the front of a model's file its readers look at before anything else: the metadata
-// and the table of tensors. Pure; the bytes are those of strangers.
+// and the table of tensors. Pure but for read_header(); the bytes are those of strangers.
 //
 //   gguf        = "GGUF" u32:version u64:tensors u64:pairs pair* tensor*     little-endian
 //     pair      = string:key u32:type value           string = u64:length bytes
@@ -12,8 +12,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
+#include <vector>
+
+#include "base/result.h"
 
 namespace castool::manifest {
 
@@ -36,5 +40,12 @@ struct HeaderExtent {
 // a broken one, ends where that shows.
 [[nodiscard]] HeaderExtent header_extent(FileFormat format, std::span<const std::byte> front,
                                          std::uint64_t size);
+
+// The header, by way of `read`, which fills the place that it is given from the file's first byte
+// on and says how much there was. kIo when that is less; else what `read` fails with.
+using ReadFront = std::function<base::Result<std::size_t>(std::span<std::byte> place)>;
+[[nodiscard]] base::Result<std::vector<std::byte>> read_header(FileFormat format,
+                                                               std::uint64_t size,
+                                                               const ReadFront& read);
 
 }  // namespace castool::manifest

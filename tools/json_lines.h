@@ -33,9 +33,10 @@ namespace castool::tools {
 [[nodiscard]] std::string pull_result(const pull::PullOutcome& outcome);
 // {"path","bytes","digest","present"}
 [[nodiscard]] std::string planned_file(const pull::PlannedFile& file);
-// {"status":"dry-run","files","bytes","bytes_to_fetch"}
+// {"status":"dry-run","name","revision","added":[paths],"changed","removed","bytes_to_fetch"}
 [[nodiscard]] std::string update_object(const pull::PullOutcome& outcome,
                                         const UpdateReport& report);
+// {"status":"dry-run","files","bytes","bytes_to_fetch"}
 [[nodiscard]] std::string dry_run_result(const DryRunReport& report);
 
 // {"name","source","revision","manifest","bytes","bytes_present","state","pinned","pulled_at",

@@ -3,8 +3,8 @@
 //   {"words":["ls","--json"]}  ->  {"status":0,"out":"…","err":"…"}
 //
 // Only what concerns the names of the server's own namespace: ls, show, rm, cp, pin, unpin and
-// set. The client prints what
-// comes back, so that a command says the same with and without a server.
+// set. The client prints what comes back, so that a command says the same with and without a
+// server.
 #pragma once
 
 #include <string>

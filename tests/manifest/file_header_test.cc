@@ -1,6 +1,9 @@
 #include "manifest/file_header.h"
 
+#include <algorithm>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -110,6 +113,54 @@ TEST(FileHeader, HugeCountsEndAtTheLimit) {
   std::string deep = gguf(0, 1) + text("k") + u32(9);
   for (int i = 0; i < 100; ++i) deep += u32(9) + u64(1);
   EXPECT_EQ(extent(FileFormat::kGguf, deep + std::string(100, 'x')).known, Known::kExactly);
+}
+
+// A file that is read from its front each time; `sizes` are of the places that were filled.
+struct Front {
+  std::string bytes;
+  std::vector<std::size_t> sizes = {};
+
+  base::Result<std::size_t> operator()(std::span<std::byte> place) {
+    sizes.push_back(place.size());
+    const std::size_t got = std::min(place.size(), bytes.size());
+    std::ranges::copy(std::as_bytes(std::span(bytes)).first(got), place.begin());
+    return got;
+  }
+};
+
+TEST(ReadHeader, ReadsUntilItIsWhole) {
+  // Strings that tell their length one by one: each look tells a little more.
+  std::string header = gguf(0, 1) + text("tokens") + u32(9) + u32(8) + u64(3);
+  for (int i = 0; i < 3; ++i) header += text(std::string(1u << 20, 'x'));
+  Front file{header + std::string(9u << 20, 't')};
+  const auto front = read_header(FileFormat::kGguf, file.bytes.size(), std::ref(file));
+  ASSERT_TRUE(front);
+  ASSERT_GE(front->size(), header.size());
+  EXPECT_TRUE(
+      std::ranges::equal(*front, std::as_bytes(std::span(file.bytes)).first(front->size())));
+  EXPECT_EQ(file.sizes, (std::vector<std::size_t>{1u << 20, 2u << 20, 4u << 20}));
+}
+
+TEST(ReadHeader, ASmallFileIsReadOnce) {
+  Front file{gguf(0, 0)};
+  const auto front = read_header(FileFormat::kGguf, file.bytes.size(), std::ref(file));
+  ASSERT_TRUE(front);
+  EXPECT_EQ(front->size(), file.bytes.size());
+  EXPECT_EQ(file.sizes.size(), 1u);
+}
+
+TEST(ReadHeader, HugeLengthsEndAtTheLimit) {
+  Front file{gguf(0, 1) + text("k") + u32(8) + u64(~0ULL - 5) + std::string(40u << 20, 'x')};
+  const auto front = read_header(FileFormat::kGguf, file.bytes.size(), std::ref(file));
+  ASSERT_TRUE(front);
+  EXPECT_EQ(front->size(), kMaxFileHeader);
+}
+
+TEST(ReadHeader, AFileThatBecameShorterIsAnError) {
+  Front file{gguf(0, 0)};
+  const auto front = read_header(FileFormat::kGguf, 1000, std::ref(file));
+  ASSERT_FALSE(front);
+  EXPECT_EQ(front.error().code, base::Code::kIo);
 }
 
 }  // namespace
