@@ -137,7 +137,9 @@ IncomingBlob LazyBlob::incoming() {
 // A partial that could not be synced takes nothing more; what was lost is fetched through another
 // open of it, by whoever comes next.
 void LazyBlob::after_failure(const base::Error& error) {
-  if (error.code != Code::kIo) return;
+  const bool full = error.code == Code::kNoSpace || error.code == Code::kQuota;
+  // A namespace's quota has no errno.
+  if (error.code != Code::kIo && !(full && error.sys_errno != 0)) return;
   auto fresh = parts_.store.open_partial(key(), cas::Preallocate::kNo);
   if (!fresh) return;
   std::shared_ptr<cas::Partial> worn = *std::move(fresh);

@@ -32,9 +32,12 @@ TEST_F(LazyBlobsOnABadDisk, AFullDiskFailsThatReadAndNoLaterOne) {
   EXPECT_EQ(read(reader->blob(), {0, kMiB}), weights_.substr(0, kMiB));
 }
 
-TEST_F(LazyBlobsOnABadDisk, AfterAFailedSyncWhatWasLostIsFetchedAgain) {
+class LazyBlobsAfterAFailedSync : public LazyBlobsOnABadDisk,
+                                  public ::testing::WithParamInterface<int> {};
+
+TEST_P(LazyBlobsAfterAFailedSync, WhatWasLostIsFetchedAgain) {
   const auto reader = open(weights_);
-  disk_.set_fault({1, EIO, castool::testing::Repeat::kOnce, castool::testing::FileOp::kSync});
+  disk_.set_fault({1, GetParam(), castool::testing::Repeat::kOnce, castool::testing::FileOp::kSync});
   ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
   ASSERT_TRUE(soon([&] { return disk_.fired(); }));
   // A read may meet the failure; then the descriptor that it has goes on.
@@ -43,6 +46,9 @@ TEST_F(LazyBlobsOnABadDisk, AfterAFailedSyncWhatWasLostIsFetchedAgain) {
   EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
   EXPECT_TRUE(get(settled(reader->blob())));
 }
+
+// Full disks are told by a sync where writing allocates late.
+INSTANTIATE_TEST_SUITE_P(Disk, LazyBlobsAfterAFailedSync, ::testing::Values(EIO, ENOSPC, EDQUOT));
 
 }  // namespace
 }  // namespace castool::pull
