@@ -99,7 +99,8 @@ class Partial {
   [[nodiscard]] virtual base::Result<std::vector<base::ByteRange>> recheck() = 0;
 
   // Tries to become the one process that hashes and publishes; freed when the value is dropped.
-  [[nodiscard]] virtual std::optional<base::UniqueFd> try_lead() = 0;
+  // nullopt while another one is.
+  [[nodiscard]] virtual base::Result<std::optional<base::UniqueFd>> try_lead() = 0;
   // Publishes: `computed` is the SHA-256 over all present bytes and has to equal key().digest
   // (kDigestMismatch else). fsync data, chmod 0444, rename into blobs/ without replacing, fsync the
   // directory, write the checksum sidecar, remove the table. A blob already there is success. Bytes

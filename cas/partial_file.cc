@@ -233,17 +233,19 @@ base::Result<std::vector<base::ByteRange>> PartialFile::recheck() {
   return bad;
 }
 
-std::optional<base::UniqueFd> PartialFile::try_lead() {
+base::Result<std::optional<base::UniqueFd>> PartialFile::try_lead() {
   // An open of its own: the lock then lives exactly as long as the descriptor that is handed out.
   auto opened = files_.open(directory_.get(), kTableFile, O_RDWR);
   if (opened) {
-    const auto locked = try_lock(opened->get(), {kLeadLock, 1}, LockKind::kExclusive);
-    if (!locked || !*locked) return std::nullopt;
-    return *std::move(opened);
+    CASTOOL_ASSIGN(const bool locked,
+                   try_lock(opened->get(), {kLeadLock, 1}, LockKind::kExclusive));
+    return locked ? std::optional(*std::move(opened)) : std::nullopt;
   }
   // Published by another process and removed: nobody has to lead, and publish() will say so.
-  if (opened.error().sys_errno != ENOENT) return std::nullopt;
-  return base::UniqueFd(::fcntl(table_.fd(), F_DUPFD_CLOEXEC, 0));
+  if (opened.error().sys_errno != ENOENT) return base::failure(std::move(opened));
+  base::UniqueFd nothing(::fcntl(table_.fd(), F_DUPFD_CLOEXEC, 0));
+  if (!nothing) return base::errno_error(errno, "another descriptor of a table");
+  return std::optional(std::move(nothing));
 }
 
 }  // namespace castool::cas

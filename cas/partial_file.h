@@ -74,7 +74,7 @@ class PartialFile final : public Partial {
   [[nodiscard]] int data_fd() const override { return data_.get(); }
   [[nodiscard]] base::Status invalidate(const base::ByteRange& range) override;
   [[nodiscard]] base::Result<std::vector<base::ByteRange>> recheck() override;
-  [[nodiscard]] std::optional<base::UniqueFd> try_lead() override;
+  [[nodiscard]] base::Result<std::optional<base::UniqueFd>> try_lead() override;
   [[nodiscard]] base::Status publish(const base::Digest& computed,
                                      const std::stop_token& stop) override;
 

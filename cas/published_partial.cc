@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <cerrno>
+
 #include "cas/chunk_table.h"
 
 namespace castool::cas {
@@ -24,8 +26,10 @@ base::Result<std::vector<base::ByteRange>> PublishedPartial::recheck() {
   return std::vector<base::ByteRange>();
 }
 
-std::optional<base::UniqueFd> PublishedPartial::try_lead() {
-  return base::UniqueFd(::fcntl(blob_.fd.get(), F_DUPFD_CLOEXEC, 0));
+base::Result<std::optional<base::UniqueFd>> PublishedPartial::try_lead() {
+  base::UniqueFd nothing(::fcntl(blob_.fd.get(), F_DUPFD_CLOEXEC, 0));
+  if (!nothing) return base::errno_error(errno, "another descriptor of a blob");
+  return std::optional(std::move(nothing));
 }
 
 base::Status PublishedPartial::publish(const base::Digest& computed, const std::stop_token&) {

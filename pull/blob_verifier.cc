@@ -98,7 +98,8 @@ Result<BlobVerifier::Lead> BlobVerifier::wait_to_lead(const BlobRequest& request
   const auto patience = kLeadGrace + std::chrono::seconds(request.key.size / kSlowestVerification);
   const auto deadline = clock_.now() + clock_.scaled(patience);
   for (;;) {
-    if (auto lead = partial.try_lead()) {
+    CASTOOL_ASSIGN(auto lead, partial.try_lead());
+    if (lead) {
       leadership = *std::move(lead);
       return Lead::kOurs;
     }

@@ -81,7 +81,7 @@ TEST_F(PartialPublishTest, WhoeverPublishesTheOthersSeeIt) {
   EXPECT_TRUE(two->published());
   EXPECT_TRUE(two->complete());
   EXPECT_TRUE(two->publish(key_.digest));
-  EXPECT_TRUE(two->try_lead());
+  EXPECT_TRUE(two->try_lead().value());
   ASSERT_TRUE(three->invalidate({0, 1}));
   EXPECT_TRUE(three->publish(key_.digest));
   std::string read(bytes_.size(), 0);

@@ -151,6 +151,18 @@ TEST_F(PartialRecoveryTest, RecheckDropsDamageAndInvalidateDropsWhatItIsTold) {
   EXPECT_TRUE(other->publish(key_.digest));
 }
 
+TEST_F(PartialRecoveryTest, WhoCannotOpenTheTableAgainIsToldSo) {
+  FaultFileOps faults(files_);
+  auto opened = try_open(faults);
+  ASSERT_TRUE(opened);
+  auto partial = open_partial(**opened);
+  faults.set_fault({1, EMFILE, Repeat::kOnce, FileOp::kOpen});
+  const auto lead = partial->try_lead();
+  ASSERT_FALSE(lead) << "not that another process leads";
+  EXPECT_EQ(lead.error().sys_errno, EMFILE);
+  EXPECT_TRUE(partial->try_lead().value());
+}
+
 TEST_F(PartialRecoveryTest, RecheckLeavesAloneWhatAnotherProcessReplacedMeanwhile) {
   auto store = open();
   auto one = open_partial(*store);

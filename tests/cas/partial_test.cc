@@ -171,12 +171,12 @@ TEST_F(PartialTest, OneLeaderAtATime) {
   auto store = open();
   auto one = open_partial(*store);
   auto two = open_partial(*store);
-  auto lead = one->try_lead();
+  auto lead = one->try_lead().value();
   ASSERT_TRUE(lead);
-  EXPECT_FALSE(two->try_lead());
-  EXPECT_FALSE(one->try_lead());
+  EXPECT_FALSE(two->try_lead().value());
+  EXPECT_FALSE(one->try_lead().value());
   lead.reset();
-  EXPECT_TRUE(two->try_lead());
+  EXPECT_TRUE(two->try_lead().value());
 }
 
 TEST_F(PartialTest, ListShowsProgressAndWhoHasItOpen) {
