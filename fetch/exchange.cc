@@ -5,8 +5,10 @@
 
 namespace castool::fetch {
 
-Exchange::Exchange(BodySink sink, std::uint64_t max_body, NonSuccessBodies others, TakeTokens take)
-    : sink_(std::move(sink)), max_body_(max_body), others_(others), take_(std::move(take)) {}
+Exchange::Exchange(BodySink sink, BodyBounds bounds, NonSuccessBodies others, TakeTokens take)
+    : sink_(std::move(sink)), bounds_(bounds), others_(others), take_(std::move(take)) {}
+
+bool Exchange::is_success() const { return head_ && head_->status >= 200 && head_->status < 300; }
 
 void Exchange::run(const std::shared_ptr<Exchange>& self, Transport& transport, HttpRequest request,
                    const base::Clock& clock, base::Clock::Monotonic deadline,
@@ -72,14 +74,13 @@ Flow Exchange::on_body(std::span<const std::byte> bytes) noexcept {
       return Flow::kPause;
     }
     received_ += bytes.size();
-    if (received_ > max_body_) {
+    if (received_ > bounds_.most) {
       sink_status_ =
           base::make_error(base::Code::kBadManifest,
-                           "the answer is larger than " + std::to_string(max_body_) + " bytes");
+                           "the answer is larger than " + std::to_string(bounds_.most) + " bytes");
       return Flow::kAbort;
     }
-    const bool success = head_ && head_->status >= 200 && head_->status < 300;
-    if (!success && others_ == NonSuccessBodies::kDiscard) return Flow::kContinue;
+    if (!is_success() && others_ == NonSuccessBodies::kDiscard) return Flow::kContinue;
     sink_status_ = sink_(bytes);
     return sink_status_ ? Flow::kContinue : Flow::kAbort;
   } catch (const std::exception&) {
@@ -89,7 +90,8 @@ Flow Exchange::on_body(std::span<const std::byte> bytes) noexcept {
 
 void Exchange::on_done(const TransferResult& result) noexcept {
   base::MutexLock lock(mutex_);
-  result_.end = result.end;
+  const bool whole = is_success() && bounds_.whole == received_;
+  result_.end = whole && result.end == TransferEnd::kReset ? TransferEnd::kComplete : result.end;
   result_.reused_connection = result.reused_connection;
   result_.body_bytes = result.body_bytes;
   try {

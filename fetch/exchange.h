@@ -17,6 +17,15 @@
 
 namespace castool::fetch {
 
+// What is known of a body before it comes.
+struct BodyBounds {
+  std::uint64_t most = 0;  // a larger one ends the exchange with kBadManifest
+  // Of a 2xx answer. With so many bytes it is complete, also where nothing but the end of the
+  // connection says so and TLS was not ended in its own way: whoever knows the length knows a
+  // digest.
+  std::optional<std::uint64_t> whole = std::nullopt;
+};
+
 class Exchange final : public ResponseListener {
  public:
   using BodySink = std::function<base::Status(std::span<const std::byte>)>;
@@ -27,9 +36,8 @@ class Exchange final : public ResponseListener {
   // Zero when so many bytes may be taken now, else how long to wait: the rate limit.
   using TakeTokens = std::function<base::Clock::Duration(std::uint64_t bytes)>;
 
-  // Bodies go to `sink`, called on the transport's thread. One of more than `max_body` bytes ends
-  // the exchange with kBadManifest. `take` may be empty.
-  Exchange(BodySink sink, std::uint64_t max_body, NonSuccessBodies others, TakeTokens take);
+  // Bodies go to `sink`, called on the transport's thread. `take` may be empty.
+  Exchange(BodySink sink, BodyBounds bounds, NonSuccessBodies others, TakeTokens take);
 
   // Sends and waits for the end: at most until `deadline`, not counting what the rate limit held
   // back, and little longer than a stop request.
@@ -50,9 +58,10 @@ class Exchange final : public ResponseListener {
   enum class Wake { kDone, kResume, kDeadline };
   // Waits for the end, for the end of a pause, which moves `deadline`, or until `deadline`.
   Wake wait(const base::Clock& clock, base::Clock::Monotonic& deadline);
+  [[nodiscard]] bool is_success() const;
 
   const BodySink sink_;
-  const std::uint64_t max_body_;
+  const BodyBounds bounds_;
   const NonSuccessBodies others_;
   const TakeTokens take_;
   // The transport's until on_done, the waiter's after.

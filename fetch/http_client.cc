@@ -244,8 +244,8 @@ std::shared_ptr<Exchange> HttpClient::State::send(const Call& call, HttpRequest 
       return budget->take_tokens(bytes, priority);
     };
   }
-  auto exchange =
-      std::make_shared<Exchange>(call.sink, call.options.max_body, call.others, std::move(take));
+  const BodyBounds bounds{call.options.max_body, call.options.whole_body};
+  auto exchange = std::make_shared<Exchange>(call.sink, bounds, call.others, std::move(take));
   Exchange::run(exchange, transport, std::move(request), clock, deadline_for(call), call.stop);
   return exchange;
 }

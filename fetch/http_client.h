@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "fetch/exchange.h"
 #include "fetch/host_backoff.h"
 #include "fetch/http.h"
 #include "fetch/redirect_policy.h"
@@ -47,8 +48,9 @@ enum class Outage {
 struct FetchOptions {
   Redirects redirects = Redirects::kFollow;
   const Credential* credential = nullptr;
-  std::uint64_t max_body = 4u << 20;  // a larger body is kBadManifest
-  int attempts = 5;                   // tries in all for what is worth retrying
+  std::uint64_t max_body = 4u << 20;                       // a larger body is kBadManifest
+  std::optional<std::uint64_t> whole_body = std::nullopt;  // BodyBounds
+  int attempts = 5;  // tries in all for what is worth retrying
   Outage outage = Outage::kGiveUp;
   std::chrono::nanoseconds longest_wait = std::chrono::minutes(15);  // Retry-After cap
   // Questions are short and hold up everything behind them; content has its pull's class.

@@ -235,6 +235,7 @@ Status HubClient::read(const HubFile& file, const std::function<Status()>& resta
   options.outage = fetch::Outage::kWaitOut;
   options.credential = &access_.credential;
   options.max_body = std::max<std::uint64_t>(file.size, options.max_body);
+  options.whole_body = file.size;
   CASTOOL_ASSIGN(const auto response, http_.fetch_to(request, options, restart, sink, stop));
   if (response.head.status == 200) return base::ok();
   return hub_error(hub_answer(response), question(file.repo, file.commit, file.path));

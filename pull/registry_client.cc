@@ -242,6 +242,7 @@ Status RegistryClient::read(const manifest::Layer& layer, const std::function<St
     options.outage = fetch::Outage::kWaitOut;
     options.credential = &credential;
     options.max_body = std::max(layer.size, options.max_body);
+    options.whole_body = layer.size;
     return http_.fetch_to(request, options, restart, sink, stop);
   };
   CASTOOL_ASSIGN(const auto response, with_token(ask, stop));

@@ -1,5 +1,3 @@
-#include "fetch/http_client.h"
-
 #include <chrono>
 #include <string>
 #include <thread>
@@ -8,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/fetch/recording_clock.h"
+#include "tests/fetch/http_client_fixture.h"
 #include "tests/support/scripted_transport.h"
 
 namespace castool::fetch {
@@ -21,20 +19,6 @@ using testing::Answer;
 using testing::broken;
 using testing::redirect;
 using testing::ScriptedTransport;
-
-class HttpClientTest : public ::testing::Test {
- protected:
-  base::Result<HttpResponse> fetch(ScriptedTransport& transport, const std::string& url,
-                                   const FetchOptions& options = {}, std::stop_token stop = {}) {
-    HttpClient client(transport, clock_, *log_);
-    HttpRequest request;
-    request.url = url;
-    return client.fetch(request, options, std::move(stop));
-  }
-
-  RecordingClock clock_;
-  std::unique_ptr<base::Log> log_ = base::make_null_log();
-};
 
 TEST_F(HttpClientTest, GivesTheAnswerWhateverItSays) {
   for (const int status : {200, 204, 304, 400, 401, 403, 404, 451}) {
@@ -255,27 +239,6 @@ TEST_F(HttpClientTest, SharesTheBackOffOfAHost) {
   EXPECT_EQ(refused.error().code, Code::kRateLimited);
 }
 
-TEST_F(HttpClientTest, EndsABodyThatIsTooLarge) {
-  ScriptedTransport transport(
-      [](const HttpRequest&) { return answer(200, std::string(101, 'x')); });
-  FetchOptions options;
-  options.max_body = 100;
-  const auto response = fetch(transport, "https://hub.example/a", options);
-  ASSERT_FALSE(response);
-  EXPECT_EQ(response.error().code, Code::kBadManifest);
-  EXPECT_EQ(transport.requests().size(), 1U);
-  options.max_body = 101;
-  EXPECT_TRUE(fetch(transport, "https://hub.example/a", options));
-}
-
-TEST_F(HttpClientTest, ACompressedAnswerIsNoAnswer) {
-  ScriptedTransport transport(
-      {answer(200, "gz").with("Content-Encoding", "gzip"), answer(200, "plain")});
-  const auto response = fetch(transport, "https://hub.example/a");
-  ASSERT_TRUE(response);
-  EXPECT_EQ(response->body, "plain");
-}
-
 TEST_F(HttpClientTest, MapsTransportFailures) {
   struct Row {
     TransferEnd end;
@@ -344,49 +307,6 @@ TEST_F(HttpClientTest, AnAnswerThatNeverEndsIsCutOff) {
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Code::kUnavailable);
   EXPECT_EQ(transport.requests().size(), 2U);
-}
-
-TEST_F(HttpClientTest, StreamsToASinkThatStartsAgain) {
-  Answer cut = answer(200, "half of");
-  cut.end = TransferEnd::kReset;
-  ScriptedTransport transport({redirect(302, "/b"), cut, answer(200, "the whole")});
-  HttpClient client(transport, clock_, *log_);
-  HttpRequest request;
-  request.url = "https://hub.example/a";
-  std::string body;
-  const auto response = client.fetch_to(
-      request, {},
-      [&]() -> base::Status {
-        body.clear();
-        return base::ok();
-      },
-      [&](std::span<const std::byte> bytes) -> base::Status {
-        body.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        return base::ok();
-      },
-      {});
-  ASSERT_TRUE(response);
-  EXPECT_EQ(body, "the whole");
-  EXPECT_EQ(response->final_url, "https://hub.example/a");
-}
-
-TEST_F(HttpClientTest, ErrorsOfTheSinkEndItAtOnceAndErrorPagesNeverReachIt) {
-  ScriptedTransport transport({answer(404, "page"), answer(200, "data")});
-  HttpClient client(transport, clock_, *log_);
-  HttpRequest request;
-  request.url = "https://hub.example/a";
-  int calls = 0;
-  const auto sink = [&](std::span<const std::byte>) -> base::Status {
-    ++calls;
-    return base::make_error(Code::kNoSpace, "disk full");
-  };
-  const auto restart = []() -> base::Status { return base::ok(); };
-  ASSERT_TRUE(client.fetch_to(request, {}, restart, sink, {}));
-  EXPECT_EQ(calls, 0);
-  const auto response = client.fetch_to(request, {}, restart, sink, {});
-  ASSERT_FALSE(response);
-  EXPECT_EQ(response.error().code, Code::kNoSpace);
-  EXPECT_EQ(calls, 1);
 }
 
 }  // namespace
