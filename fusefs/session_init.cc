@@ -28,7 +28,8 @@ void want_features(const SessionContext& context, fuse_conn_info& connection) no
         std::uint64_t{FUSE_CAP_ATOMIC_O_TRUNC}, std::uint64_t{FUSE_CAP_PASSTHROUGH}}) {
     static_cast<void>(::fuse_set_feature_flag(&connection, flag));
   }
-  connection.max_backing_stack_depth = context.stack_depth;
+  // libfuse tells the kernel one more: ours counts the mount, theirs only what is below it.
+  connection.max_backing_stack_depth = context.stack_depth - 1;
 }
 
 #else

@@ -152,6 +152,24 @@ def test_rot_is_never_served(hub, pulled, castool, mountpoint, path):
     assert harness.sha256_of(path) == pulled
 
 
+def test_an_overlay_on_the_mount(castool, mountpoint, pulled, tmp_path):
+    """As what a container adds of its own lies on its models."""
+    if os.geteuid() != 0:
+        pytest.skip("takes root")
+    castool.run("mount", mountpoint)
+    for name in ("upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    merged = tmp_path / "merged"
+    options = f"lowerdir={mountpoint},upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "none", merged], check=True)
+    try:
+        assert harness.sha256_of(merged / "acme/m/weights.bin") == pulled
+        (merged / "acme/m/graph.pbtxt").write_text("own")
+        assert not (mountpoint / "acme/m/graph.pbtxt").exists()
+    finally:
+        subprocess.run(["umount", merged], check=True)
+
+
 def test_a_store_on_an_overlay(hub, castool, mountpoint, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("takes root")
