@@ -47,7 +47,7 @@ def test_killed_after_some_bytes(hub, castool, weights, amounts):
     outcome = castool.run("pull", "--json", "acme/m").json[-1]
     assert_right(castool, hub, source, digest)
     # What was told to be there is not fetched again: lost is only what was in flight.
-    assert outcome["bytes_fetched"] <= source.size - pull.completed
+    assert outcome["bytes_fetched"] <= outcome["bytes"] - pull.completed
     assert outcome["bytes_fetched"] + outcome["bytes_reused"] == outcome["bytes"]
     in_flight = CONNECTIONS * MIB + MIB
     assert hub.bytes_sent(origin="cdn") <= source.size + len(amounts) * in_flight
@@ -91,7 +91,7 @@ def test_interrupted(hub, castool, weights):
     assert usage["partial_bytes"] >= 16 * MIB
     outcome = castool.run("pull", "--json", "acme/m").json[-1]
     assert_right(castool, hub, source, digest)
-    assert outcome["bytes_fetched"] <= source.size - pull.completed
+    assert outcome["bytes_fetched"] <= outcome["bytes"] - pull.completed
 
 
 def test_an_interrupted_pull_says_so_in_json(hub, castool, weights):

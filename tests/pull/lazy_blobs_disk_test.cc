@@ -37,7 +37,8 @@ class LazyBlobsAfterAFailedSync : public LazyBlobsOnABadDisk,
 
 TEST_P(LazyBlobsAfterAFailedSync, WhatWasLostIsFetchedAgain) {
   const auto reader = open(weights_);
-  disk_.set_fault({1, GetParam(), castool::testing::Repeat::kOnce, castool::testing::FileOp::kSync});
+  disk_.set_fault(
+      {1, GetParam(), castool::testing::Repeat::kOnce, castool::testing::FileOp::kSync});
   ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
   ASSERT_TRUE(soon([&] { return disk_.fired(); }));
   // A read may meet the failure; then the descriptor that it has goes on.
