@@ -4,9 +4,9 @@
     tests/bench/run.py --build DIR [--size 2G] [--rounds 3] [--dir DIR] [--only NAME,...] [--check]
 
 nginx on loopback serves random bytes as a static registry. In every round each contender runs once,
-in the same order, after a sync; the tables show medians. --only takes some of the scenarios of
-scenarios.py and mounts.py: blob four throttle link again, reading cache lazy cold beside api. --check fails when a target of docs/performance.md is
-missed. The result is Markdown.
+in the same order, after a sync; the tables show medians. --only takes some of the scenarios: those of
+scenarios.py (blob four throttle link again), of mounts.py (reading cache lazy cold beside), many, api
+and fsck. --check fails when a target of docs/performance.md is missed. The result is Markdown.
 """
 
 import argparse
@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 for folder in ("tests/e2e", "tests/support", "tests/bench"):
     sys.path.insert(0, str(ROOT / folder))
 import api  # noqa: E402
+import fsck  # noqa: E402
 import harness  # noqa: E402
 import origin  # noqa: E402
 import many  # noqa: E402
@@ -28,7 +29,7 @@ import mounts  # noqa: E402
 import scenarios  # noqa: E402
 
 MIB = 1 << 20
-ALL = scenarios.ALL + mounts.ALL + many.ALL + api.ALL
+ALL = scenarios.ALL + mounts.ALL + many.ALL + api.ALL + fsck.ALL
 
 
 def parse_size(text):
