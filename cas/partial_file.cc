@@ -156,7 +156,9 @@ base::Status PartialFile::record_chunk(std::uint64_t chunk, std::uint64_t xxh3) 
     if (failed_) return *failed_;
     record = {xxh3, map_.record(chunk).drops, ChunkState::kPresent};
   }
-  CASTOOL_RETURN_IF_ERROR(table_.write_record(chunk, record));
+  // A file system that cannot reserve room may be full by now for the table, too.
+  const base::Status written = table_.write_record(chunk, record);
+  if (!written) return explain_no_space(written.error(), store_, key_.size - bytes_present());
   const base::MutexLock lock(mutex_);
   map_.merge(chunk, record);
   return base::ok();

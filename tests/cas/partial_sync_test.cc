@@ -202,6 +202,16 @@ TEST_F(PartialSyncTest, AFullDiskIsToldInBytes) {
   const auto claimed = full->claim(0, 1, all_);
   ASSERT_FALSE(claimed);
   EXPECT_THAT(claimed.error().message, ::testing::HasSubstr(std::to_string(bytes_.size())));
+
+  // Where nothing could be reserved: no room for a piece of a chunk, at last none for its record.
+  for (std::uint64_t nth = 1; nth <= 9; ++nth) {
+    auto sparse = open_partial(*store_, Preallocate::kNo);
+    faults_.set_fault({nth, ENOSPC, Repeat::kSticky, FileOp::kWrite});
+    const auto filled = fill(*sparse, bytes_, kChunkSize);
+    ASSERT_FALSE(filled);
+    EXPECT_THAT(filled.error().message, ::testing::HasSubstr("more bytes are needed and")) << nth;
+    faults_.set_fault({0, 0, Repeat::kOnce, FileOp::kAny});
+  }
   faults_.set_fault({0, 0, Repeat::kOnce, FileOp::kAny});
   ASSERT_TRUE(fill(*full, bytes_));
 
