@@ -122,11 +122,13 @@ base::Status mend_mode(Store& store, const Blob& blob) {
 }
 
 base::Status quarantine_this(Store& store, const Blob& blob) {
-  CASTOOL_ASSIGN(const auto now, store.find(blob.digest));
-  struct stat a = {};
-  struct stat b = {};
-  if (!now || ::fstat(now->fd.get(), &a) != 0 || ::fstat(blob.fd.get(), &b) != 0) return base::ok();
-  if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) return base::ok();
+  CASTOOL_ASSIGN(const auto now, stat_at(store.dir(), blob_path(blob.digest)));
+  if (!now) return base::ok();
+  struct stat bad = {};
+  if (::fstat(blob.fd.get(), &bad) != 0) {
+    return base::errno_error(errno, "stat " + blob.digest.text());
+  }
+  if (now->st_dev != bad.st_dev || now->st_ino != bad.st_ino) return base::ok();
   return store.quarantine(blob.digest);
 }
 
@@ -135,9 +137,9 @@ base::Result<std::vector<std::string>> list_no_blobs(const Store& store) {
   CASTOOL_ASSIGN(const auto fans, list_dir(store.dir(), kBlobsDir));
   for (const std::string& fan : fans) {
     const std::string dir = std::string(kBlobsDir) + "/" + fan;
-    struct stat info = {};
-    if (::fstatat(store.dir(), dir.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (!S_ISDIR(info.st_mode)) {
+    CASTOOL_ASSIGN(const auto folder, stat_at(store.dir(), dir));
+    if (!folder) continue;
+    if (!S_ISDIR(folder->st_mode)) {
       strays.push_back(dir);
       continue;
     }
@@ -145,9 +147,9 @@ base::Result<std::vector<std::string>> list_no_blobs(const Store& store) {
     for (const std::string& name : names) {
       const auto digest = base::Digest::parse_hex(name);
       const std::string path = dir + "/" + name;
-      const bool file = ::fstatat(store.dir(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-                        S_ISREG(info.st_mode);
-      if (!digest || blob_path(*digest) != path || !file) strays.push_back(path);
+      CASTOOL_ASSIGN(const auto info, stat_at(store.dir(), path));
+      if (!info) continue;
+      if (!digest || blob_path(*digest) != path || !S_ISREG(info->st_mode)) strays.push_back(path);
     }
   }
   return strays;

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -60,6 +59,14 @@ base::Result<std::optional<std::string>> read_file_at(int dir, const std::string
                  read_at(fd->get(), 0, std::as_writable_bytes(std::span(text))));
   text.resize(got);
   return std::optional(std::move(text));
+}
+
+base::Result<std::optional<struct stat>> stat_at(int dir, const std::string& path) {
+  struct stat info = {};
+  if (::fstatat(dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) return std::optional(info);
+  const int failed = errno;
+  if (failed == ENOENT || failed == ENOTDIR) return std::optional<struct stat>();
+  return base::errno_error(failed, "stat " + path);
 }
 
 base::Result<std::vector<std::string>> list_dir(int dir, const std::string& path) {

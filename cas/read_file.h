@@ -1,6 +1,8 @@
 // Reading, which needs no seam: whole small files, exact runs of bytes, and directory listings.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -26,6 +28,10 @@ namespace castool::cas {
 [[nodiscard]] base::Result<std::optional<std::string>> read_file_at(int dir,
                                                                     const std::string& path,
                                                                     std::uint64_t limit);
+
+// fstatat(2) of the name itself, never of what a symbolic link points at; nullopt when there is no
+// such file. An error is no answer: who takes it for "gone" calls a blob lost that is there.
+[[nodiscard]] base::Result<std::optional<struct stat>> stat_at(int dir, const std::string& path);
 
 // The names in a directory without "." and "..", unordered; empty when there is no such directory.
 [[nodiscard]] base::Result<std::vector<std::string>> list_dir(int dir, const std::string& path);

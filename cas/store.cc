@@ -17,22 +17,13 @@ namespace {
 
 std::string short_name(const base::Digest& digest) { return "blob " + digest.text(); }
 
-base::Result<struct stat> stat_at(int dir, const std::string& path) {
-  struct stat info = {};
-  if (::fstatat(dir, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    const int saved = errno;
-    return base::errno_error(saved, "stat " + path);
-  }
-  return info;
-}
-
 // Adds the regular files of a directory; `bytes` tells what one of them counts.
 template <class Bytes>
 base::Status add_up(int dir, const std::string& path, std::uint64_t& count, std::uint64_t& sum,
                     Bytes bytes) {
   CASTOOL_ASSIGN(const auto names, list_dir(dir, path));
   for (const std::string& name : names) {
-    const auto info = stat_at(dir, path + "/" + name);
+    CASTOOL_ASSIGN(const auto info, stat_at(dir, path + "/" + name));
     if (!info || !S_ISREG(info->st_mode)) continue;  // gone since the listing
     ++count;
     sum += bytes(*info);
@@ -90,10 +81,9 @@ base::Result<std::optional<Blob>> Store::find(const base::Digest& digest) const 
 }
 
 base::Result<std::optional<std::uint64_t>> Store::size_of(const base::Digest& digest) const {
-  auto info = stat_at(dir(), blob_path(digest));
-  if (info) return std::optional(static_cast<std::uint64_t>(info->st_size));
-  if (info.error().sys_errno == ENOENT) return std::optional<std::uint64_t>();
-  return base::failure(std::move(info));
+  CASTOOL_ASSIGN(const auto info, stat_at(dir(), blob_path(digest)));
+  if (!info) return std::optional<std::uint64_t>();
+  return std::optional(static_cast<std::uint64_t>(info->st_size));
 }
 
 bool Store::verified_this_boot(const base::Digest& digest, int fd) const {

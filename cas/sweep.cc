@@ -24,12 +24,6 @@ std::string below(const char* dir, const std::string& name) {
   return std::string(dir) + "/" + name;
 }
 
-std::optional<struct stat> stat_at(const Store& store, const std::string& path) {
-  struct stat info = {};
-  if (::fstatat(store.dir(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
-  return info;
-}
-
 base::Status unless_missing(base::Status status) {
   if (!status && status.error().sys_errno == ENOENT) return base::ok();
   return status;
@@ -47,10 +41,10 @@ base::Result<std::vector<StoredBlob>> list_blobs(const Store& store) {
     CASTOOL_ASSIGN(const auto names, list_dir(store.dir(), dir));
     for (const std::string& name : names) {
       const auto digest = base::Digest::parse_hex(name);
-      struct stat info = {};
-      if (!digest || ::fstatat(fd->get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-      if (S_ISREG(info.st_mode)) {
-        blobs.push_back({*digest, static_cast<std::uint64_t>(info.st_size)});
+      if (!digest) continue;
+      CASTOOL_ASSIGN(const auto info, stat_at(fd->get(), name));
+      if (info && S_ISREG(info->st_mode)) {
+        blobs.push_back({*digest, static_cast<std::uint64_t>(info->st_size)});
       }
     }
   }
@@ -97,7 +91,7 @@ base::Result<std::vector<PartialEntry>> list_partial_entries(const Store& store)
     entry.file = name;
     const std::string dir = below(kPartialsDir, name);
     for (const char* part : {kDataFile, kTableFile}) {
-      const auto info = stat_at(store, dir + "/" + part);
+      CASTOOL_ASSIGN(const auto info, stat_at(store.dir(), dir + "/" + part));
       if (!info) continue;
       entry.bytes += static_cast<std::uint64_t>(info->st_blocks) * 512;
       entry.written_at = std::max<std::int64_t>(entry.written_at, info->st_mtim.tv_sec);
@@ -141,7 +135,7 @@ base::Result<std::vector<QuarantinedFile>> list_quarantine(const Store& store,
   std::vector<QuarantinedFile> found;
   CASTOOL_ASSIGN(const auto names, list_dir(store.dir(), kQuarantineDir));
   for (const std::string& name : names) {
-    const auto info = stat_at(store, below(kQuarantineDir, name));
+    CASTOOL_ASSIGN(const auto info, stat_at(store.dir(), below(kQuarantineDir, name)));
     // Renaming a file there changed its inode.
     if (!info || !S_ISREG(info->st_mode) || info->st_ctim.tv_sec >= before) continue;
     found.push_back({name, static_cast<std::uint64_t>(info->st_size)});

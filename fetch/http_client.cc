@@ -134,17 +134,21 @@ Result<HttpResponse> HttpClient::fetch_to(const HttpRequest& request, const Fetc
 Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
   CASTOOL_RETURN_IF_ERROR(origin_of(call.request.url));
   Clock::Monotonic outage_ends;
+  bool asked_again = false;
   for (int failures = 1;; ++failures) {
     if (call.stop.stop_requested()) return cancelled(call.request.url);
     Attempt tried = attempt(call);
-    if (tried.response && !(failures == 1 && is_refused_elsewhere(call.request, *tried.response))) {
+    if (tried.response && (asked_again || !is_refused_elsewhere(call.request, *tried.response))) {
       return *std::move(tried.response);
     }
     if (tried.final_error) return about(*std::move(tried.final_error), call.request.url);
     if (call.stop.stop_requested()) return cancelled(tried.url);
     // Row 59: a link that is down comes back. Time spent on waiting for a slot is none without it.
     if (failures == 1) outage_ends = clock.now() + clock.scaled(longest_outage);
-    if (tried.response) continue;
+    if (tried.response) {
+      asked_again = true;
+      continue;
+    }
     const bool waits_out = call.options.outage == Outage::kWaitOut && tried.outcome.status == 0 &&
                            clock.now() < outage_ends;
     const int attempts = waits_out ? failures + 1 : call.options.attempts;

@@ -94,12 +94,6 @@ Result<dev_t> first_listing(const std::string& directory) {
   return attr.st_dev;
 }
 
-// The kernel asks the daemon this each time.
-bool is_without_daemon(const std::string& directory) {
-  struct statvfs ignored {};
-  return ::statvfs(directory.c_str(), &ignored) != 0 && errno == ENOTCONN;
-}
-
 // The kernel's own limit of 128 KiB a request halves the speed of a first read; only root may raise
 // it, and without it everything works.
 void raise_read_ahead(dev_t device) {
@@ -356,6 +350,14 @@ class FuseMount final : public Mount, private MountGiver {
 };
 
 }  // namespace
+
+bool is_without_daemon(const std::string& directory) {
+  // The kernel asks the daemon this each time, whatever it has in its caches.
+  struct statvfs ignored {};
+  if (::statvfs(directory.c_str(), &ignored) == 0) return false;
+  // The second: it died while we asked (fuse_abort_conn).
+  return errno == ENOTCONN || errno == ECONNABORTED;
+}
 
 Result<std::unique_ptr<Mount>> Mount::start(const MountOptions& options, cas::Store& store,
                                             cas::RefStore& refs, BlobFiller* filler,

@@ -57,6 +57,10 @@ class Mount {
   [[nodiscard]] virtual base::Status run(std::stop_token stop) = 0;
 };
 
+// Whether the daemon of what is mounted at `directory` is gone: nothing can be read there until it
+// is unmounted.
+[[nodiscard]] bool is_without_daemon(const std::string& directory);
+
 // Ends a mount of ours from another process; kBusy when files are open and `lazy` is not asked for.
 enum class Detach { kWhenIdle, kLazy };
 [[nodiscard]] base::Status unmount(const std::string& directory, Detach detach);

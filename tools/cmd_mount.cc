@@ -1,7 +1,5 @@
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -140,9 +138,7 @@ int serve_as_daemon(const MountArguments& arguments, CommandContext& context,
 // A directory whose mount lost its daemon cannot even be looked at. What is left of a mount of ours
 // is taken away: files that are open in it stay so where the kernel reads them by itself.
 Status clear_dead_mount(const std::string& directory, base::Log& log) {
-  // Its attributes may still be in the kernel's cache; this question always goes to the daemon.
-  struct statvfs ignored {};
-  if (::statvfs(directory.c_str(), &ignored) == 0 || errno != ENOTCONN) return base::ok();
+  if (!fusefs::is_without_daemon(directory)) return base::ok();
   const Status cleared = fusefs::unmount(directory, fusefs::Detach::kLazy);
   if (!cleared) {
     return make_error(Code::kBusy, "a mount without a daemon is still there",

@@ -313,6 +313,20 @@ def test_nothing_and_a_dead_mount_are_mounted_anew(pulled, hub, castool, mountpo
     unmount(castool, mountpoint)
 
 
+def test_a_daemon_that_dies_while_it_is_asked_is_a_dead_one(pulled, castool, mountpoint):
+    castool.run("mount", mountpoint)
+    [pid] = castool.processes()
+    os.kill(pid, signal.SIGSTOP)
+    again = castool.start("mount", "--replace", mountpoint)
+    waiting = pathlib.Path(f"/proc/{again.pid}/wchan")
+    harness.wait_until(lambda: "fuse" in waiting.read_text() or "request_wait" in waiting.read_text(),
+                       60, "the question to the daemon")
+    os.kill(pid, signal.SIGKILL)
+    assert again.wait(60) == 0
+    assert mounts_at(mountpoint) == 1
+    unmount(castool, mountpoint)
+
+
 def test_something_else_is_not_replaced(pulled, castool, mountpoint):
     if os.geteuid() != 0:
         pytest.skip("takes root")

@@ -133,6 +133,15 @@ TEST_F(HttpClientTest, EndsARedirectLoop) {
   EXPECT_EQ(transport.requests().size(), 11U);
 }
 
+TEST_F(HttpClientTest, AsksTheOriginAgainAfterAnotherFailureToo) {
+  ScriptedTransport transport({answer(503, "busy"), redirect(302, "https://cdn.example/old"),
+                               answer(403, "no"), redirect(302, "https://cdn.example/new"),
+                               answer(200, "ok")});
+  const auto response = fetch(transport, "https://hub.example/a");
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body, "ok");
+}
+
 TEST_F(HttpClientTest, AsksTheOriginAgainOnceWhenAnotherHostRefuses) {
   for (const int status : {401, 403, 404, 410, 416}) {
     ScriptedTransport once({redirect(302, "https://cdn.example/old"), answer(status, "no"),
