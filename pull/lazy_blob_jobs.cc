@@ -274,6 +274,7 @@ Result<LazyBlob::FillEnd> LazyBlob::fill_once(const std::stop_token& stop) {
       const auto sink = std::make_shared<FillSink>(*this);
       const fetch::BlobJob rest = job(Work::kFill, sink, fetch::Priority::kBackground);
       CASTOOL_RETURN_IF_ERROR(network_.load()->downloader.run(rest, stop));
+      if (partial() != now) return FillEnd::kAgain;
     }
   }
   return settle(stop);

@@ -14,6 +14,7 @@ constexpr auto kPatience = std::chrono::milliseconds(50);
 }  // namespace
 
 LazySink::Claim LazySink::claim_in(const base::ByteRange& range, std::uint64_t most) {
+  if (outlived()) return std::unique_ptr<fetch::RangeWriter>();
   CASTOOL_ASSIGN(auto chunks, incoming_.partial->claim(range.offset, most, range));
   if (!chunks) return std::unique_ptr<fetch::RangeWriter>();
   IncomingBlob incoming = incoming_;
@@ -32,14 +33,6 @@ bool LazySink::all_present() {
 std::vector<base::ByteRange> LazySink::demanded() {
   const MutexLock lock(blob_.mutex_);
   return blob_.waiters_.demanded();
-}
-
-void LazySink::satisfied(const base::ByteRange& range) {
-  {
-    const MutexLock lock(blob_.mutex_);
-    blob_.waiters_.satisfied(range);
-  }
-  blob_.look_later();
 }
 
 bool LazySink::demand_lingers() {
@@ -69,9 +62,10 @@ LazySink::Claim DemandSink::claim(std::uint64_t) {
   for (const base::ByteRange& range : demanded()) {
     CASTOOL_ASSIGN(auto writer, claim_in(range, kDemandPiece));
     if (writer) return writer;
-    // Nothing to claim of it: it has come, or others are at it.
+    // Nothing to claim of it: it has come, or others are at it. It stays demanded until the readers
+    // are answered.
     if (present(range)) {
-      satisfied(range);
+      look_later();
     } else {
       held.push_back(range);
     }
@@ -81,7 +75,7 @@ LazySink::Claim DemandSink::claim(std::uint64_t) {
 }
 
 bool DemandSink::complete() {
-  if (demand_lingers()) return false;
+  if (!outlived() && demand_lingers()) return false;
   say_what_waits({});
   return true;
 }
@@ -121,6 +115,7 @@ LazySink::Claim PrefetchSink::claim(std::uint64_t) {
 }
 
 bool PrefetchSink::complete() {
+  if (outlived()) return true;
   for (const base::ByteRange& window : windows()) {
     if (present(window)) drop_window(window);
   }

@@ -32,12 +32,15 @@ class LazySink : public fetch::BlobSink {
   [[nodiscard]] bool present(const base::ByteRange& range) {
     return incoming_.partial->present(range);
   }
+  // Readers are answered from another open of the partial by now, which does not hear of what comes
+  // to this one: nothing more is claimed, and the job is to begin anew.
+  [[nodiscard]] bool outlived() { return blob_.partial() != incoming_.partial; }
   [[nodiscard]] bool all_present();
   [[nodiscard]] cas::Partial& partial() { return *incoming_.partial; }
   [[nodiscard]] const base::Clock& clock() const { return blob_.parts_.clock; }
   // Of the blob, under its lock.
   [[nodiscard]] std::vector<base::ByteRange> demanded();
-  void satisfied(const base::ByteRange& range);
+  void look_later() { blob_.look_later(); }
   [[nodiscard]] bool demand_lingers();
   [[nodiscard]] std::vector<base::ByteRange> windows();
   void drop_window(const base::ByteRange& window);
@@ -86,7 +89,7 @@ class FillSink final : public LazySink {
  public:
   using LazySink::LazySink;
   [[nodiscard]] Claim claim(std::uint64_t max_bytes) override;
-  [[nodiscard]] bool complete() override { return all_present(); }
+  [[nodiscard]] bool complete() override { return outlived() || all_present(); }
 };
 
 }  // namespace castool::pull

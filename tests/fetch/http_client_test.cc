@@ -312,6 +312,7 @@ TEST_F(HttpClientTest, AnAnswerThatNeverEndsIsCutOff) {
   });
   FetchOptions options;
   options.attempts = 2;
+  stall_timeout_ = seconds(30);
   const auto response = fetch(transport, "https://hub.example/a", options);
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, Code::kUnavailable);

@@ -1,5 +1,9 @@
 // Reading what is not there yet while the disk fails.
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -19,6 +23,20 @@ class LazyBlobsOnABadDisk : public LazyBlobsTest {
   }
   ~LazyBlobsOnABadDisk() override { blobs_.reset(); }
 
+  // How many descriptors there are of the file of a partial's bytes.
+  static std::ptrdiff_t opens_of(const cas::Partial& partial) {
+    const auto path = [](const std::filesystem::path& fd) {
+      std::error_code gone;
+      return std::filesystem::read_symlink(fd, gone);
+    };
+    const auto data = path("/proc/self/fd/" + std::to_string(partial.data_fd()));
+    std::vector<std::filesystem::path> fds;
+    for (const auto& fd : std::filesystem::directory_iterator("/proc/self/fd")) {
+      fds.push_back(path(fd.path()));
+    }
+    return std::count(fds.begin(), fds.end(), data);
+  }
+
   castool::testing::FaultFileOps disk_{files_};
   std::unique_ptr<cas::Store> bad_store_;
 };
@@ -30,6 +48,20 @@ TEST_F(LazyBlobsOnABadDisk, AFullDiskFailsThatReadAndNoLaterOne) {
   disk_.set_fault({});
   ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
   EXPECT_EQ(read(reader->blob(), {0, kMiB}), weights_.substr(0, kMiB));
+}
+
+// Reading ahead fails, and the partial is opened anew, while a reader's own chunk is still awaited
+// through the old one.
+TEST_F(LazyBlobsOnABadDisk, AReaderIsAnsweredAlthoughReadingAheadFailed) {
+  const auto reader = open(weights_);
+  auto other = store_->open_partial(reader->blob().key(), cas::Preallocate::kNo).value();
+  auto held = other->claim(0, kMiB, {0, kMiB}).value();
+  ASSERT_TRUE(held);
+  disk_.set_fault({1, ENOSPC, castool::testing::Repeat::kOnce, castool::testing::FileOp::kWrite});
+  auto answer = want(reader->blob(), {0, 1});
+  ASSERT_TRUE(soon([&] { return opens_of(*other) == 5; }));
+  held.reset();
+  EXPECT_TRUE(get(std::move(answer)));
 }
 
 class LazyBlobsAfterAFailedSync : public LazyBlobsOnABadDisk,
