@@ -80,7 +80,7 @@ struct HttpClient::State {
   Result<HttpResponse> fetch(const Call& call);
   Attempt attempt(const Call& call);
   Attempt follow(const Call& call, Hop hop, Headers headers);
-  std::shared_ptr<Exchange> send(const Call& call, HttpRequest request, Attempt& tried);
+  std::shared_ptr<Exchange> send(const Call& call, HttpRequest request);
   base::Status await_turn(const Call& call, const std::string& url, const Origin& origin);
   HttpRequest request_for(const Call& call, const Hop& hop, const Headers& headers,
                           const Origin& origin) const;
@@ -133,24 +133,26 @@ Result<HttpResponse> HttpClient::fetch_to(const HttpRequest& request, const Fetc
 
 Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
   CASTOOL_RETURN_IF_ERROR(origin_of(call.request.url));
-  Clock::Monotonic outage_ends;
-  bool asked_again = false;
-  for (int failures = 1;; ++failures) {
+  std::optional<Clock::Monotonic> outage_ends;
+  int refusals = 0;
+  for (int failures = 1;;) {
     if (call.stop.stop_requested()) return cancelled(call.request.url);
     Attempt tried = attempt(call);
-    if (tried.response && (asked_again || !is_refused_elsewhere(call.request, *tried.response))) {
-      return *std::move(tried.response);
+    if (tried.response) {
+      if (!is_refused_elsewhere(call.request, *tried.response)) return *std::move(tried.response);
+      const Decision again =
+          after_refusal_elsewhere(tried.response->head.status, ++refusals, jitter());
+      if (again.step == Step::kGiveUp) return *std::move(tried.response);
+      const auto until = clock.now() + clock.scaled(again.wait);
+      if (!wait_until(clock, until, call.stop)) return cancelled(tried.url);
+      continue;
     }
     if (tried.final_error) return about(*std::move(tried.final_error), call.request.url);
     if (call.stop.stop_requested()) return cancelled(tried.url);
     // Row 59: a link that is down comes back. Time spent on waiting for a slot is none without it.
-    if (failures == 1) outage_ends = clock.now() + clock.scaled(longest_outage);
-    if (tried.response) {
-      asked_again = true;
-      continue;
-    }
+    if (!outage_ends) outage_ends = clock.now() + clock.scaled(longest_outage);
     const bool waits_out = call.options.outage == Outage::kWaitOut && tried.outcome.status == 0 &&
-                           clock.now() < outage_ends;
+                           clock.now() < *outage_ends;
     const int attempts = waits_out ? failures + 1 : call.options.attempts;
     const Decision decision = after_failed_request(tried.outcome, failures, attempts,
                                                    call.options.longest_wait, jitter());
@@ -167,6 +169,7 @@ Result<HttpResponse> HttpClient::State::fetch(const Call& call) {
     log.info("{}: {}; trying again in {} ms", redacted(tried.url), why,
              std::chrono::duration_cast<std::chrono::milliseconds>(decision.wait).count());
     if (!wait_until(clock, until, call.stop)) return cancelled(tried.url);
+    ++failures;
   }
 }
 
@@ -181,6 +184,8 @@ HttpClient::State::Attempt HttpClient::State::attempt(const Call& call) {
 
 // Requests `hop` and what it redirects to.
 HttpClient::State::Attempt HttpClient::State::follow(const Call& call, Hop hop, Headers headers) {
+  // Kept from one address to the next: a signed one may have expired when there is another slot.
+  std::optional<HeldSlot> slot;
   for (int hops = 0;; ++hops) {
     Attempt tried;
     tried.url = hop.url;
@@ -190,11 +195,17 @@ HttpClient::State::Attempt HttpClient::State::follow(const Call& call, Hop hop, 
     };
     auto origin = origin_of(hop.url);
     if (!origin) return give_up(std::move(origin).error());
+    // Nobody else is kept waiting by a host that wants to be left alone.
+    if (backoff->free_at(*origin) > clock.now()) slot.reset();
     if (auto turn = await_turn(call, hop.url, *origin); !turn) {
       return give_up(std::move(turn).error());
     }
-    const auto exchange = send(call, request_for(call, hop, headers, *origin), tried);
-    if (!exchange) return give_up(cancelled(hop.url));
+    if (budget) {
+      if (!slot) slot.emplace(*budget, call.options.priority, call.stop);
+      if (!slot->grant()) return give_up(cancelled(hop.url));
+      tried.grant = *slot->grant();
+    }
+    const auto exchange = send(call, request_for(call, hop, headers, *origin));
     if (!exchange->sink_status()) return give_up(about(exchange->sink_status().error(), hop.url));
     const TransferResult& result = exchange->result();
     tried.outcome.end = result.end;
@@ -235,15 +246,10 @@ HttpClient::State::Attempt HttpClient::State::follow(const Call& call, Hop hop, 
   }
 }
 
-// One exchange, within the budget; nullptr when stop was requested before its turn.
-std::shared_ptr<Exchange> HttpClient::State::send(const Call& call, HttpRequest request,
-                                                  Attempt& tried) {
-  std::optional<HeldSlot> slot;
+// One exchange, at the budget's rate.
+std::shared_ptr<Exchange> HttpClient::State::send(const Call& call, HttpRequest request) {
   Exchange::TakeTokens take;
   if (budget) {
-    slot.emplace(*budget, call.options.priority, call.stop);
-    if (!slot->grant()) return nullptr;
-    tried.grant = *slot->grant();
     take = [this, priority = call.options.priority](std::uint64_t bytes) {
       return budget->take_tokens(bytes, priority);
     };

@@ -103,6 +103,12 @@ Decision after_failed_request(const Outcome& outcome, int failures, int attempts
   return failures < attempts ? decision : give_up(decision.code);
 }
 
+Decision after_refusal_elsewhere(int status, int refusals, double jitter) {
+  const int limit = status == 403 ? kForbiddenLimit : kUnauthorizedLimit;
+  if (refusals >= limit) return give_up(Code::kUnauthorized);
+  return {Step::kResolve, refusals > 1 ? backoff(1, jitter) : nanoseconds(0), Code::kUnauthorized};
+}
+
 Decision after_failed_transfer(const Outcome& outcome, TransferHistory& history,
                                nanoseconds longest_wait, double jitter) {
   if (outcome.end != TransferEnd::kComplete || outcome.status == 0 || outcome.status == 206 ||

@@ -53,6 +53,11 @@ struct Decision {
 [[nodiscard]] Decision after_failed_request(const Outcome& outcome, int failures, int attempts,
                                             std::chrono::nanoseconds longest_wait, double jitter);
 
+// A small request of which another host than its origin refused the address that the origin gave,
+// `refusals` times in a row: the answer stands (kGiveUp), or the origin is asked again. An address
+// that expired on a busy machine may do so more than once.
+[[nodiscard]] Decision after_refusal_elsewhere(int status, int refusals, double jitter);
+
 // What went wrong for one blob since bytes of it last arrived. Each is counted by
 // `after_failed_transfer`, and all start again at zero with the next byte.
 struct TransferHistory {

@@ -15,6 +15,7 @@ namespace {
 
 using base::Code;
 using testing::answer;
+using testing::redirect;
 using testing::ScriptedTransport;
 
 class HttpClientBudgetTest : public ::testing::Test {
@@ -58,6 +59,32 @@ TEST_F(HttpClientBudgetTest, HalvesTheBudgetWhenAskedToSlowDown) {
   request.stall_timeout = std::chrono::hours(24);  // which the clock shortens
   ASSERT_TRUE(client.fetch(request, {}, {}));
   EXPECT_EQ(budget->connections(), 4);
+}
+
+TEST_F(HttpClientBudgetTest, WhereARedirectLeadsIsAskedBeforeAnybodyElseHasTheSlot) {
+  ScriptedTransport transport([&](const HttpRequest& asked) {
+    return asked.url == "https://hub.example/a" ? redirect(307, "https://cdn.example/signed")
+                                                : answer(200, "ok");
+  });
+  base::SystemClock clock;
+  const auto budget = std::make_shared<TransferBudget>(1, 0, clock);
+  HttpClient client(transport, clock, *log_, nullptr, budget);
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i) {
+      threads.emplace_back([&] {
+        HttpRequest request;
+        request.url = "https://hub.example/a";
+        EXPECT_TRUE(client.fetch(request, {}, {}));
+      });
+    }
+  }
+  const auto requests = transport.requests();
+  ASSERT_EQ(requests.size(), 16U);
+  for (std::size_t i = 0; i < requests.size(); i += 2) {
+    EXPECT_EQ(requests[i].url, "https://hub.example/a") << i;
+    EXPECT_EQ(requests[i + 1].url, "https://cdn.example/signed") << i;
+  }
 }
 
 TEST_F(HttpClientBudgetTest, AStopEndsTheWaitForASlotAndForTheRate) {

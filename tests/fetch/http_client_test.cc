@@ -142,7 +142,7 @@ TEST_F(HttpClientTest, AsksTheOriginAgainAfterAnotherFailureToo) {
   EXPECT_EQ(response->body, "ok");
 }
 
-TEST_F(HttpClientTest, AsksTheOriginAgainOnceWhenAnotherHostRefuses) {
+TEST_F(HttpClientTest, AsksTheOriginAgainWhenAnotherHostRefuses) {
   for (const int status : {401, 403, 404, 410, 416}) {
     ScriptedTransport once({redirect(302, "https://cdn.example/old"), answer(status, "no"),
                             redirect(302, "https://cdn.example/new"), answer(200, "ok")});
@@ -150,12 +150,15 @@ TEST_F(HttpClientTest, AsksTheOriginAgainOnceWhenAnotherHostRefuses) {
     ASSERT_TRUE(response) << status;
     EXPECT_EQ(response->body, "ok");
     EXPECT_EQ(response->final_url, "https://cdn.example/new");
-    ScriptedTransport twice({redirect(302, "https://cdn.example/old"), answer(status, "no"),
-                             redirect(302, "https://cdn.example/new"), answer(status, "no")});
-    const auto refused = fetch(twice, "https://hub.example/a");
+    ScriptedTransport always([status](const HttpRequest& asked) {
+      return asked.url == "https://hub.example/a" ? redirect(302, "https://cdn.example/old")
+                                                  : answer(status, "no");
+    });
+    const auto refused = fetch(always, "https://hub.example/a");
     ASSERT_TRUE(refused) << status;
     EXPECT_EQ(refused->head.status, status);
-    EXPECT_EQ(twice.requests().size(), 4U);
+    // An address may expire more than once; nothing else changes by asking.
+    EXPECT_EQ(always.requests().size(), status == 403 ? 8U : 4U) << status;
   }
   // What the origin itself says is final.
   ScriptedTransport same({redirect(302, "/b"), answer(404, "no")});
