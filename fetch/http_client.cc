@@ -81,7 +81,8 @@ struct HttpClient::State {
   Attempt attempt(const Call& call);
   Attempt follow(const Call& call, Hop hop, Headers headers);
   std::shared_ptr<Exchange> send(const Call& call, HttpRequest request);
-  base::Status await_turn(const Call& call, const std::string& url, const Origin& origin);
+  base::Status await_turn(const Call& call, const std::string& url, const Origin& origin,
+                          std::optional<HeldSlot>& slot);
   HttpRequest request_for(const Call& call, const Hop& hop, const Headers& headers,
                           const Origin& origin) const;
   Clock::Monotonic deadline_for(const Call& call) const;
@@ -195,16 +196,10 @@ HttpClient::State::Attempt HttpClient::State::follow(const Call& call, Hop hop, 
     };
     auto origin = origin_of(hop.url);
     if (!origin) return give_up(std::move(origin).error());
-    // Nobody else is kept waiting by a host that wants to be left alone.
-    if (backoff->free_at(*origin) > clock.now()) slot.reset();
-    if (auto turn = await_turn(call, hop.url, *origin); !turn) {
+    if (auto turn = await_turn(call, hop.url, *origin, slot); !turn) {
       return give_up(std::move(turn).error());
     }
-    if (budget) {
-      if (!slot) slot.emplace(*budget, call.options.priority, call.stop);
-      if (!slot->grant()) return give_up(cancelled(hop.url));
-      tried.grant = *slot->grant();
-    }
+    if (slot) tried.grant = *slot->grant();
     const auto exchange = send(call, request_for(call, hop, headers, *origin));
     if (!exchange->sink_status()) return give_up(about(exchange->sink_status().error(), hop.url));
     const TransferResult& result = exchange->result();
@@ -260,18 +255,22 @@ std::shared_ptr<Exchange> HttpClient::State::send(const Call& call, HttpRequest 
   return exchange;
 }
 
-// Waits until the origin's own wish to be left alone is over.
+// Waits until the origin's own wish to be left alone is over, and for a slot if none is held.
 base::Status HttpClient::State::await_turn(const Call& call, const std::string& url,
-                                           const Origin& origin) {
+                                           const Origin& origin, std::optional<HeldSlot>& slot) {
   const Clock::Monotonic free_at = backoff->free_at(origin);
   const Clock::Monotonic now = clock.now();
-  if (free_at <= now) return base::ok();
-  if (free_at - now > clock.scaled(call.options.longest_wait)) {
-    return about(base::make_error(Code::kRateLimited, "the host asks for a longer pause",
-                                  "wait some minutes and run it again"),
-                 url);
+  if (free_at > now) {
+    if (free_at - now > clock.scaled(call.options.longest_wait)) {
+      return about(base::make_error(Code::kRateLimited, "the host asks for a longer pause",
+                                    "wait some minutes and run it again"),
+                   url);
+    }
+    slot.reset();  // or others would wait for this host, too
+    if (!wait_until(clock, free_at, call.stop)) return cancelled(url);
   }
-  if (!wait_until(clock, free_at, call.stop)) return cancelled(url);
+  if (budget && !slot) slot.emplace(*budget, call.options.priority, call.stop);
+  if (slot && !slot->grant()) return cancelled(url);
   return base::ok();
 }
 
