@@ -18,6 +18,7 @@ constexpr int kBadSizeLimit = 2;
 constexpr int kWrongAnswerLimit = 2;
 constexpr int kDeadNameLimit = 3;
 constexpr int kGarbageLimit = 5;
+constexpr int kOldAddressLimit = 2;  // of a small request, but for 403
 
 Decision give_up(Code code) { return {Step::kGiveUp, {}, code}; }
 
@@ -104,7 +105,7 @@ Decision after_failed_request(const Outcome& outcome, int failures, int attempts
 }
 
 Decision after_refusal_elsewhere(int status, int refusals, double jitter) {
-  const int limit = status == 403 ? kForbiddenLimit : kUnauthorizedLimit;
+  const int limit = status == 403 ? kForbiddenLimit : kOldAddressLimit;
   if (refusals >= limit) return give_up(Code::kUnauthorized);
   return {Step::kResolve, refusals > 1 ? backoff(1, jitter) : nanoseconds(0), Code::kUnauthorized};
 }

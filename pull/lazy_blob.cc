@@ -82,9 +82,10 @@ bool LazyBlob::follow(const base::ByteRange& range) {
 LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, const Done& done) {
   const auto now = partial();
   const auto sums = now->checksums(range);
+  const bool complete = now->complete();
   std::optional<Status> answer;
   Ticket ticket = 0;
-  bool start_demand = false, start_ahead = false, news = false, ask_fill = false;
+  bool start_demand = false, start_ahead = false, news = false, ask_fill = false, all_here = false;
   {
     const MutexLock lock(mutex_);
     answer = answer_now(range, sums);
@@ -98,6 +99,7 @@ LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, const Done& done) 
     const bool fill = parts_.options.fill != Fill::kNone || hurry_;
     ask_fill = fill && phase_ == Phase::kFilling && !parts_.origins.offline &&
                !std::exchange(fill_asked_, true);
+    all_here = complete && phase_ == Phase::kFilling && !lane(Work::kFill).running;
   }
   if (start_demand) launch(Work::kDemand, &LazyBlob::serve_readers);
   if (start_ahead) launch(Work::kPrefetch, &LazyBlob::read_ahead);
@@ -108,8 +110,9 @@ LazyBlob::Ticket LazyBlob::want(const base::ByteRange& range, const Done& done) 
   } else {
     ring(Work::kDemand);
     // They may have come between the first look and the note that somebody waits.
-    if (now->checksums(range)) look_later();
+    all_here = all_here || now->checksums(range);
   }
+  if (all_here) look_later();
   return ticket;
 }
 
@@ -200,7 +203,6 @@ void LazyBlob::look() {
   look_posted_ = false;
   std::vector<ReadWaiters::Read> reads;
   std::shared_ptr<cas::Partial> now;
-  bool begin = false;
   {
     const MutexLock lock(mutex_);
     now = partial_;
@@ -224,12 +226,22 @@ void LazyBlob::look() {
     parts_.gate.end_waiting(1);
     (*done)(base::ok());
   }
-  if (!now->complete()) return;
+  static_cast<void>(begin_to_verify());
+}
+
+bool LazyBlob::begin_to_verify() {
+  if (!partial()->complete()) return false;
   {
     const MutexLock lock(mutex_);
-    begin = phase_ == Phase::kFilling && !closed_;
+    if (phase_ != Phase::kFilling || closed_ || lane(Work::kFill).running) return false;
   }
-  if (begin) begin_fill();
+  begin_fill();
+  return true;
+}
+
+bool LazyBlob::verify_if_complete() {
+  // A table that cannot be read leaves it to the next reader.
+  return partial()->refresh() && begin_to_verify();
 }
 
 void LazyBlob::answer_all(ReadWaiters::Whom whom, const Status& status) {
@@ -268,15 +280,14 @@ void LazyBlob::add_reader() {
 }
 
 void LazyBlob::drop_reader() {
-  {
-    const MutexLock lock(mutex_);
-    if (--readers_ > 0) return;
-    lane(Work::kDemand).stop.request_stop();
-    lane(Work::kPrefetch).stop.request_stop();
-    ahead_.clear();
-    hurry_ = false;
-    if (parts_.options.fill == Fill::kNone) lane(Work::kFill).stop.request_stop();
-  }
+  const bool complete = partial()->complete();
+  const MutexLock lock(mutex_);
+  if (--readers_ > 0) return;
+  lane(Work::kDemand).stop.request_stop();
+  lane(Work::kPrefetch).stop.request_stop();
+  ahead_.clear();
+  hurry_ = false;
+  if (parts_.options.fill == Fill::kNone && !complete) lane(Work::kFill).stop.request_stop();
 }
 
 bool LazyBlob::idle() {

@@ -106,21 +106,19 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   void go_on_from(std::string_view given_out);
 
   void add_reader();
-  void drop_reader();  // the last one ends what was begun for readers
+  void drop_reader();  // the last one ends what was begun for readers, but for verifying
   void begin_fill();   // fetches the rest, verifies, publishes
-  void close();        // ends everything; readers get kCancelled
+  // Verifies and publishes it if all of it is here, whoever brought it; whether that was begun.
+  // Looks at the disk.
+  [[nodiscard]] bool verify_if_complete();
+  void close();  // ends everything; readers get kCancelled
   // No reader, and nothing runs.
   [[nodiscard]] bool idle();
 
  private:
   friend class LazySink;  // the sinks of the three jobs (lazy_sinks.h)
 
-  enum class Phase {
-    kFilling,
-    kRepairing,
-    kVerified,
-    kSpoilt,
-  };
+  enum class Phase { kFilling, kRepairing, kVerified, kSpoilt };
   enum class Work { kDemand, kPrefetch, kFill };
   // The thread of one of them.
   struct Lane {
@@ -138,6 +136,7 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
       const base::ByteRange& range, const std::optional<std::vector<std::uint64_t>>& sums)
       CASTOOL_REQUIRES(mutex_);
   [[nodiscard]] bool follow(const base::ByteRange& range) CASTOOL_REQUIRES(mutex_);
+  [[nodiscard]] bool begin_to_verify();
   void look_later();
   void look();
   void on_chunk();
@@ -162,7 +161,7 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
   void serve_readers();
   void read_ahead();
   void fill();
-  enum class FillEnd { kSettled, kAgain, kStop };
+  enum class FillEnd { kSettled, kAgain };
   [[nodiscard]] base::Result<FillEnd> fill_once(const std::stop_token& stop);
   [[nodiscard]] base::Result<FillEnd> settle(const std::stop_token& stop);
   void on_repair(const std::vector<base::ByteRange>& rotten);

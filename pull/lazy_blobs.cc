@@ -227,7 +227,7 @@ void LazyBlobs::drop_if_idle(const Key& key, const LazyBlob* which) {
     if (known == blobs_.end() || known->second.get() != which) return;
     blob = known->second;
   }
-  if (!blob->idle()) return;
+  if (!blob->idle() || blob->verify_if_complete()) return;
   const MutexLock lock(mutex_);
   const auto known = blobs_.find(key);
   // Nobody opened it again meanwhile: the map's and ours are the only ones.

@@ -118,6 +118,14 @@ def test_read_before_it_is_there_and_native_once_it_is(hub, lazy, castool, mount
     castool.run("umount", mountpoint)
 
 
+def test_what_was_copied_whole_is_verified_although_nobody_has_it_open(hub, lazy, castool, mountpoint,
+                                                                       path):
+    castool.run("mount", "--fill", "none", mountpoint)
+    checks.assert_same_file(path, WEIGHTS, hub)
+    harness.wait_until(lambda: xattr(path, "state") == "verified", 20, "verification")
+    checks.assert_blobs_are_right(castool.store)
+
+
 def test_a_stalled_origin_harms_its_own_readers_only(hub, lazy, castool, mountpoint, path):
     castool.run("mount", mountpoint)
     stall(hub)

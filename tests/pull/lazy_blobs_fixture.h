@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <future>
+#include <span>
 #include <thread>
 
 #include "pull/lazy_blobs.h"
@@ -81,6 +82,15 @@ class LazyBlobsTest : public PullFixture {
     EXPECT_EQ(::pread(blob.fd(), bytes.data(), bytes.size(), static_cast<off_t>(range.offset)),
               static_cast<ssize_t>(range.length));
     return bytes;
+  }
+  // Leaves verifying and publishing to others.
+  void write_as_another_process(const ByteRange& range) {
+    const cas::PartialKey key{base::Sha256::of(weights_), weights_.size(), home_.origin};
+    const auto partial = store_->open_partial(key, cas::Preallocate::kNo).value();
+    const auto chunks = partial->claim(range.offset, range.length + kMiB, range).value();
+    ASSERT_TRUE(chunks);
+    const auto bytes = std::as_bytes(std::span(weights_).subspan(range.offset, range.length));
+    ASSERT_TRUE(chunks->append(bytes));
   }
   // Of requests to the CDN for bytes.
   [[nodiscard]] std::vector<ByteRange> asked() const { return ranges_of(transport_->requests()); }

@@ -60,6 +60,37 @@ TEST_F(LazyBlobsTest, ReadingAllOfItVerifiesItWithoutAFill) {
   EXPECT_EQ(blob(weights_), weights_);
 }
 
+TEST_F(LazyBlobsTest, WhatIsHereWhenItIsReadIsVerifiedWithoutAFill) {
+  pull_lazily();
+  start(kReadOnly);
+  write_as_another_process({0, weights_.size()});
+  const auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {0, 1})));
+  ASSERT_TRUE(get(settled(reader->blob())));
+  EXPECT_TRUE(blob(weights_) == weights_);
+}
+
+TEST_F(LazyBlobsTest, WhatIsHereWhenItsLastReaderLeavesIsVerifiedWithoutAFill) {
+  pull_lazily();
+  start(kReadOnly);
+  auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {9 * kMiB, 1})));  // nothing is read ahead of there
+  write_as_another_process({0, 9 * kMiB});
+  reader.reset();
+  EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
+  EXPECT_TRUE(blob(weights_) == weights_);
+}
+
+TEST_F(LazyBlobsTest, ReadingAllOfItAndLeavingVerifiesItWithoutAFill) {
+  pull_lazily();
+  start(kReadOnly);
+  auto reader = open(weights_);
+  ASSERT_TRUE(get(want(reader->blob(), {0, weights_.size()})));
+  reader.reset();
+  EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
+  EXPECT_TRUE(blob(weights_) == weights_);
+}
+
 TEST_F(LazyBlobsTest, AThousandReadersMakeOneDownload) {
   pull_lazily();
   start(kTouched);
