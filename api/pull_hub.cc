@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/thread.h"
+
 namespace castool::api {
 namespace {
 
@@ -65,10 +67,12 @@ Result<std::unique_ptr<PullWatcher>> PullHub::join(const std::string& key,
     }
     Entry entry = {std::make_shared<RunningPull>()};
     const auto done = std::make_shared<std::atomic<bool>>(false);
-    threads_.push_back({done, std::jthread([this, key, request, before, done, pull = entry.pull] {
-                          work(key, request, pull, before);
-                          done->store(true);
-                        })});
+    CASTOOL_ASSIGN(std::jthread thread,
+                   base::begin_thread([this, key, request, before, done, pull = entry.pull] {
+                     work(key, request, pull, before);
+                     done->store(true);
+                   }));
+    threads_.push_back({done, std::move(thread)});
     state_->entries.insert_or_assign(key, std::move(entry));
   }
   Entry& entry = state_->entries[key];

@@ -60,7 +60,8 @@ class PullHub {
   PullHub(const PullHub&) = delete;
   PullHub& operator=(const PullHub&) = delete;
 
-  // `key`: what two requests have in common that are one pull. kBusy, or kCancelled after stop().
+  // `key`: what two requests have in common that are one pull. kBusy, kIo when no thread can be
+  // begun, or kCancelled after stop().
   [[nodiscard]] base::Result<std::unique_ptr<PullWatcher>> join(const std::string& key,
                                                                 const pull::PullRequest& request)
       CASTOOL_EXCLUDES(state_->mutex);

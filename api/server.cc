@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/thread.h"
+
 namespace castool::api {
 namespace {
 
@@ -78,7 +80,7 @@ void Server::accept_from(const Listener& listener) {
   }
   Connection& connection = connections_.emplace_back(std::move(socket));
   count_ = connections_.size();
-  connection.thread = std::jthread([this, &connection, arrival = listener.arrival()] {
+  auto begun = base::begin_thread([this, &connection, arrival = listener.arrival()] {
     ConnectionContext context;
     context.handle = handler_;
     // With many connections open none is held in reserve for its next request.
@@ -90,6 +92,13 @@ void Server::accept_from(const Listener& listener) {
     serve_connection(connection.socket.get(), context, clock_);
     connection.done = true;
   });
+  if (begun) {
+    connection.thread = *std::move(begun);
+    return;
+  }
+  log_.warn("a connection is refused: {}", begun.error().text());
+  connection.done = true;
+  wait_readable(ending_.get(), kLookMs);
 }
 
 void Server::reap() {

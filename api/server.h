@@ -26,7 +26,8 @@ namespace castool::api {
 // Used by one thread.
 class Server {
  public:
-  static constexpr std::size_t kMostConnections = 1024;  // more wait to be accepted
+  // More wait to be accepted. One for which there is no thread is closed.
+  static constexpr std::size_t kMostConnections = 1024;
 
   // Called on many threads at once.
   using Handler = std::function<Reply(const Request&)>;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/thread.h"
+
 namespace castool::cas {
 
 BackgroundSync::BackgroundSync(std::function<void()> sync, Limits limits)
@@ -9,10 +11,11 @@ BackgroundSync::BackgroundSync(std::function<void()> sync, Limits limits)
 
 BackgroundSync::~BackgroundSync() { stop(); }
 
-void BackgroundSync::start() {
+base::Status BackgroundSync::start() {
   const base::MutexLock lock(mutex_);
-  if (thread_.joinable()) return;
-  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  if (thread_.joinable()) return base::ok();
+  CASTOOL_ASSIGN(thread_, base::begin_thread([this](const std::stop_token& stop) { run(stop); }));
+  return base::ok();
 }
 
 void BackgroundSync::wrote(std::uint64_t bytes) {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/result.h"
 
 namespace castool::cas {
 
@@ -25,8 +26,8 @@ class BackgroundSync {
   BackgroundSync(const BackgroundSync&) = delete;
   BackgroundSync& operator=(const BackgroundSync&) = delete;
 
-  // Starts the thread, if it does not run.
-  void start();
+  // Starts the thread, if it does not run. kIo when none can be begun.
+  [[nodiscard]] base::Status start();
   // Says that bytes were written; cheap.
   void wrote(std::uint64_t bytes);
   // Ends the thread after the call under way; start() begins anew.

@@ -104,7 +104,7 @@ base::Result<bool> PartialFile::begin_writing(const ChunkHold&) {
   const Epoch mine{boot_, EpochState::kDirty};
   if (epoch != mine) CASTOOL_RETURN_IF_ERROR(table_.write_epoch(mine));
   if (write_fd_ < 0) CASTOOL_RETURN_IF_ERROR(open_for_writing());
-  background_.start();
+  CASTOOL_RETURN_IF_ERROR(background_.start());
   return true;
 }
 

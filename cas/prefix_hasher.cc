@@ -8,6 +8,7 @@
 
 #include "base/hasher.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "cas/partial.h"
 #include "cas/read_file.h"
 
@@ -127,8 +128,14 @@ base::Status PrefixHasher::State::wait_for_news(const std::stop_token& stop) {
 }
 
 PrefixHasher::PrefixHasher(Partial& partial) : state_(std::make_unique<State>(partial)) {
-  state_->thread =
-      std::jthread([state = state_.get()](const std::stop_token& stop) { state->run(stop); });
+  auto begun =
+      base::begin_thread([state = state_.get()](const std::stop_token& stop) { state->run(stop); });
+  if (begun) {
+    state_->thread = *std::move(begun);
+    return;
+  }
+  const base::MutexLock lock(state_->mutex);
+  state_->result = base::Result<base::Digest>(base::failure(begun));
 }
 
 PrefixHasher::~PrefixHasher() {
@@ -137,7 +144,7 @@ PrefixHasher::~PrefixHasher() {
     const base::MutexLock lock(state_->mutex);
     state_->changed.notify_all();
   }
-  state_->thread.join();
+  if (state_->thread.joinable()) state_->thread.join();
 }
 
 void PrefixHasher::wake() {

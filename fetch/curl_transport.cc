@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "fetch/curl_transfer.h"
 #include "fetch/url.h"
 
@@ -46,7 +47,11 @@ class CurlTransport final : public Transport {
         log_(log),
         multi_((curl_global_init(CURL_GLOBAL_DEFAULT), curl_multi_init())) {
     curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kIdleConnections);
-    loop_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  }
+  // Before anything else.
+  [[nodiscard]] base::Status begin() {
+    CASTOOL_ASSIGN(loop_, base::begin_thread([this](const std::stop_token& stop) { run(stop); }));
+    return base::ok();
   }
 
   ~CurlTransport() override {
@@ -212,9 +217,11 @@ class CurlTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_curl_transport(CurlConfig config, base::Clock& clock,
-                                               base::Log& log) {
-  return std::make_unique<CurlTransport>(std::move(config), clock, log);
+base::Result<std::unique_ptr<Transport>> make_curl_transport(CurlConfig config, base::Clock& clock,
+                                                             base::Log& log) {
+  auto transport = std::make_unique<CurlTransport>(std::move(config), clock, log);
+  CASTOOL_RETURN_IF_ERROR(transport->begin());
+  return std::unique_ptr<Transport>(std::move(transport));
 }
 
 }  // namespace castool::fetch

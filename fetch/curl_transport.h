@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/result.h"
 #include "fetch/http.h"
 
 namespace castool::fetch {
@@ -24,8 +25,9 @@ struct CurlConfig {
 };
 
 // Time-outs go through `clock.scaled`. `clock` and `log` outlive the transport; destroying it ends
-// all transfers with kAborted.
-[[nodiscard]] std::unique_ptr<Transport> make_curl_transport(CurlConfig config, base::Clock& clock,
-                                                             base::Log& log);
+// all transfers with kAborted. kIo when its thread cannot be begun.
+[[nodiscard]] base::Result<std::unique_ptr<Transport>> make_curl_transport(CurlConfig config,
+                                                                           base::Clock& clock,
+                                                                           base::Log& log);
 
 }  // namespace castool::fetch

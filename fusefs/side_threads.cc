@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/thread.h"
+
 namespace castool::fusefs {
 
 SideThreads::~SideThreads() { stop(); }
@@ -9,10 +11,12 @@ SideThreads::~SideThreads() { stop(); }
 void SideThreads::post(Job job) {
   {
     const base::MutexLock lock(mutex_);
-    if (!stopped_) {
+    if (!stopped_ && jobs_.size() >= idle_ && threads_.size() < most_) {
+      auto begun = base::begin_thread([this] { work(); });
+      if (begun) threads_.push_back(*std::move(begun));
+    }
+    if (!stopped_ && !threads_.empty()) {
       jobs_.push_back(std::move(job));
-      if (jobs_.size() > idle_ && threads_.size() < most_)
-        threads_.emplace_back([this] { work(); });
       changed_.notify_one();
       return;
     }

@@ -22,7 +22,7 @@ class SideThreads {
   SideThreads(const SideThreads&) = delete;
   SideThreads& operator=(const SideThreads&) = delete;
 
-  // Each job is run, after stop() in place.
+  // Each job is run: in place after stop(), and where no thread can be begun.
   void post(Job job);
   // Waits until every job has been run. Not to be called by one.
   void stop();

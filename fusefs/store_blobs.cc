@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/thread.h"
 #include "cas/partial.h"
 #include "cas/read_file.h"
 #include "manifest/file_header.h"
@@ -89,8 +90,11 @@ void StoreBlobs::check_later(const std::shared_ptr<cas::CheckedBlob>& blob) {
     if (other.lock() == blob) return;
   }
   waiting_.push_back(blob);
-  if (!checker_.joinable())
-    checker_ = std::jthread([this](const std::stop_token& stop) { check_in_turn(stop); });
+  if (!checker_.joinable()) {
+    // Else it waits for the next open; until then each read is checked.
+    auto begun = base::begin_thread([this](const std::stop_token& stop) { check_in_turn(stop); });
+    if (begun) checker_ = *std::move(begun);
+  }
   changed_.notify_all();
 }
 

@@ -30,7 +30,7 @@ std::optional<Errno> refusal(const Status& found) {
 class WaitingLookups::Table {
  public:
   Table(Look look, Gate& gate, std::chrono::nanoseconds longest)
-      : look_(std::move(look)), gate_(gate), longest_(longest) {}
+      : look_(std::move(look)), gate_(gate), longest_(longest), thread_([this] { serve(); }) {}
 
   Number add(NodeId parent, std::string name, Ended ended) {
     const base::MutexLock lock(mutex_);
@@ -42,7 +42,6 @@ class WaitingLookups::Table {
     waiting.deadline = std::chrono::steady_clock::now() +
                        std::chrono::duration_cast<std::chrono::steady_clock::duration>(longest_);
     if (closed_) waiting.refused = Errno{EIO};
-    if (!thread_.joinable()) thread_ = std::jthread([this] { serve(); });
     return number;
   }
 
@@ -162,7 +161,7 @@ class WaitingLookups::Table {
   bool closed_ CASTOOL_GUARDED_BY(mutex_) = false;
   Number last_ CASTOOL_GUARDED_BY(mutex_) = 0;
   std::map<Number, Waiting> waiting_ CASTOOL_GUARDED_BY(mutex_);
-  std::jthread thread_ CASTOOL_GUARDED_BY(mutex_);
+  std::jthread thread_ CASTOOL_GUARDED_BY(mutex_);  // last: uses everything above
 };
 
 WaitingLookups::WaitingLookups(ModelFinder& finder, Look look, Gate& gate, const base::Clock& clock)

@@ -29,12 +29,12 @@ Result<std::uint64_t> BlobMender::mend(const BlobHome& home, const cas::PartialK
                                        const std::vector<base::ByteRange>& bad,
                                        const std::stop_token& stop) {
   if (old >= 0) CASTOOL_RETURN_IF_ERROR(save_good(key, old, bad, stop));
-  Network& network = networks_.of(key.origin);
+  CASTOOL_ASSIGN(Network* const network, networks_.of(key.origin));
   BlobRequest request;
   request.key = key;
-  request.addresses = sources_.addresses(home, key, network.http);
+  request.addresses = sources_.addresses(home, key, network->http);
   request.progress = std::make_shared<FileProgress>(key.digest.text(), key.digest.text(), key.size);
-  BlobFetcher fetcher(store_, network.downloader, store_.clock(), log_);
+  BlobFetcher fetcher(store_, network->downloader, store_.clock(), log_);
   CASTOOL_RETURN_IF_ERROR(fetcher.fetch(request, stop));
   return request.progress->received();
 }

@@ -235,8 +235,7 @@ bool LazyBlob::begin_to_verify() {
     const MutexLock lock(mutex_);
     if (phase_ != Phase::kFilling || closed_ || lane(Work::kFill).running) return false;
   }
-  begin_fill();
-  return true;
+  return begin_fill();
 }
 
 bool LazyBlob::verify_if_complete() {

@@ -107,9 +107,8 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
 
   void add_reader();
   void drop_reader();  // the last one ends what was begun for readers, but for verifying
-  void begin_fill();   // fetches the rest, verifies, publishes
-  // Verifies and publishes it if all of it is here, whoever brought it; whether that was begun.
-  // Looks at the disk.
+  bool begin_fill();   // fetches the rest, verifies, publishes; true if that was begun
+  // Verifies and publishes if all is here, whoever brought it; true if begun. Looks at the disk.
   [[nodiscard]] bool verify_if_complete();
   void close();  // ends everything; readers get kCancelled
   // No reader, and nothing runs.
@@ -125,7 +124,7 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
     std::shared_ptr<fetch::Bell> bell = std::make_shared<fetch::Bell>();
     std::stop_source stop;
     bool running = false;
-    std::thread thread;
+    std::jthread thread;
   };
   using Body = void (LazyBlob::*)();
 
@@ -149,12 +148,14 @@ class LazyBlob : public std::enable_shared_from_this<LazyBlob> {
     return lanes_[static_cast<std::size_t>(work)];
   }
   [[nodiscard]] bool wants_start(Work work) CASTOOL_REQUIRES(mutex_);
-  void launch(Work work, Body body);
+  bool launch(Work work, Body body);
   void ring(Work work);
   [[nodiscard]] bool goes_on(Work work, bool more) CASTOOL_REQUIRES(mutex_);
   [[nodiscard]] std::stop_token token_of(Work work);
-  [[nodiscard]] fetch::BlobJob job(Work work, std::shared_ptr<fetch::BlobSink> sink,
-                                   fetch::Priority priority);
+  [[nodiscard]] base::Result<fetch::BlobJob> job(Work work, std::shared_ptr<fetch::BlobSink> sink,
+                                                 fetch::Priority priority);
+  [[nodiscard]] base::Status run(Work work, std::shared_ptr<fetch::BlobSink> sink,
+                                 fetch::Priority priority, const std::stop_token& stop);
   [[nodiscard]] IncomingBlob incoming();
   [[nodiscard]] std::shared_ptr<cas::Partial> partial() CASTOOL_EXCLUDES(mutex_);
   void after_failure(const base::Error& error) CASTOOL_EXCLUDES(mutex_);

@@ -1,10 +1,10 @@
 // What runs for a LazyBlob: three jobs, and what becomes of the whole.
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/thread.h"
 #include "pull/lazy_blob.h"
 #include "pull/lazy_sinks.h"
 #include "pull/waiting.h"
@@ -44,14 +44,12 @@ struct Hashed {
 
 LazyBlob::~LazyBlob() {
   close();
-  std::vector<std::thread> ended;
+  std::vector<std::jthread> ended;
   {
     const MutexLock lock(mutex_);
     for (Lane& each : lanes_) ended.push_back(std::move(each.thread));
   }
-  for (std::thread& thread : ended) {
-    if (thread.joinable()) thread.join();
-  }
+  ended.clear();  // joins
 }
 
 void LazyBlob::close() {
@@ -72,25 +70,36 @@ bool LazyBlob::wants_start(Work work) {
   return true;
 }
 
-void LazyBlob::launch(Work work, Body body) {
-  std::thread old;
+// False when there is no thread for it; whoever asks next tries again.
+bool LazyBlob::launch(Work work, Body body) {
+  std::jthread old;
   {
     const MutexLock lock(mutex_);
     old = std::move(lane(work).thread);
   }
   if (old.joinable()) old.join();  // it has said that it ends
+  base::Error failure;
   {
     // Begun and kept in one step: it may end, and be followed by another, at once.
     const MutexLock lock(mutex_);
-    try {
-      lane(work).thread = std::thread([this, body] { (this->*body)(); });
-      return;
-    } catch (const std::system_error&) {
-      lane(work).running = false;
+    auto begun = base::begin_thread([this, body] { (this->*body)(); });
+    if (begun) {
+      lane(work).thread = *std::move(begun);
+      return true;
     }
+    lane(work).running = false;
+    if (work == Work::kFill) fill_asked_ = false;
+    if (work == Work::kPrefetch) hurry_ = false;
+    failure = std::move(begun).error();
   }
-  answer_all(ReadWaiters::Whom::kReaders,
-             base::make_error(Code::kIo, "no thread could be begun to fetch it"));
+  const bool strict = parts_.options.verify == Verify::kStrict;
+  if (work == Work::kDemand || (work == Work::kPrefetch && strict)) {
+    answer_all(ReadWaiters::Whom::kReaders, failure);
+  } else {
+    parts_.log.warn("{} is not fetched ahead of its readers: {}", key().digest.text(),
+                    failure.text());
+  }
+  return false;
 }
 
 void LazyBlob::ring(Work work) {
@@ -147,10 +156,10 @@ void LazyBlob::after_failure(const base::Error& error) {
   std::swap(worn, partial_);
 }
 
-fetch::BlobJob LazyBlob::job(Work work, std::shared_ptr<fetch::BlobSink> sink,
-                             fetch::Priority priority) {
-  Network& network = parts_.networks.of(key().origin);
-  network_ = &network;
+Result<fetch::BlobJob> LazyBlob::job(Work work, std::shared_ptr<fetch::BlobSink> sink,
+                                     fetch::Priority priority) {
+  CASTOOL_ASSIGN(network_, parts_.networks.of(key().origin));
+  Network& network = *network_;
   fetch::BlobJob job;
   job.label = key().digest.text();
   job.sink = std::move(sink);
@@ -165,16 +174,22 @@ fetch::BlobJob LazyBlob::job(Work work, std::shared_ptr<fetch::BlobSink> sink,
   return job;
 }
 
+Status LazyBlob::run(Work work, std::shared_ptr<fetch::BlobSink> sink, fetch::Priority priority,
+                     const std::stop_token& stop) {
+  CASTOOL_ASSIGN(const fetch::BlobJob its, job(work, std::move(sink), priority));
+  return network_.load()->downloader.run(its, stop);
+}
+
 void LazyBlob::serve_readers() {
   for (;;) {
     const auto sink = std::make_shared<DemandSink>(*this);
-    const fetch::BlobJob demand = job(Work::kDemand, sink, fetch::Priority::kDemand);
     ReadWaiters::Ticket newest = 0;
     {
       const MutexLock lock(mutex_);
       newest = waiters_.newest();
     }
-    const Status status = network_.load()->downloader.run(demand, token_of(Work::kDemand));
+    const Status status =
+        run(Work::kDemand, sink, fetch::Priority::kDemand, token_of(Work::kDemand));
     if (!status) after_failure(status.error());
     if (!status && status.error().code == Code::kDigestMismatch) {
       spoil(LazyOwner::Spoilt::kDamaged, status.error());
@@ -192,8 +207,8 @@ void LazyBlob::serve_readers() {
 void LazyBlob::read_ahead() {
   for (;;) {
     const auto sink = std::make_shared<PrefetchSink>(*this);
-    const fetch::BlobJob ahead = job(Work::kPrefetch, sink, fetch::Priority::kPrefetch);
-    const Status status = network_.load()->downloader.run(ahead, token_of(Work::kPrefetch));
+    const Status status =
+        run(Work::kPrefetch, sink, fetch::Priority::kPrefetch, token_of(Work::kPrefetch));
     const bool failed = !status && status.error().code != Code::kCancelled;
     const bool complete = partial()->complete();
     if (failed) after_failure(status.error());
@@ -217,18 +232,16 @@ void LazyBlob::read_ahead() {
   parts_.owner.may_be_idle(*this);
 }
 
-void LazyBlob::begin_fill() {
+bool LazyBlob::begin_fill() {
   bool start = false;
   {
     const MutexLock lock(mutex_);
     start = phase_ == Phase::kFilling && wants_start(Work::kFill);
   }
-  if (start) {
-    launch(Work::kFill, &LazyBlob::fill);
-  } else {
-    parts_.owner.fill_ended(*this);
-    parts_.owner.may_be_idle(*this);
-  }
+  if (start && launch(Work::kFill, &LazyBlob::fill)) return true;
+  parts_.owner.fill_ended(*this);
+  if (!start) parts_.owner.may_be_idle(*this);
+  return false;
 }
 
 void LazyBlob::fill() {
@@ -272,8 +285,7 @@ Result<LazyBlob::FillEnd> LazyBlob::fill_once(const std::stop_token& stop) {
     }
     if (!now->complete()) {
       const auto sink = std::make_shared<FillSink>(*this);
-      const fetch::BlobJob rest = job(Work::kFill, sink, fetch::Priority::kBackground);
-      CASTOOL_RETURN_IF_ERROR(network_.load()->downloader.run(rest, stop));
+      CASTOOL_RETURN_IF_ERROR(run(Work::kFill, sink, fetch::Priority::kBackground, stop));
       if (partial() != now) return FillEnd::kAgain;
     }
   }
@@ -284,10 +296,10 @@ Result<LazyBlob::FillEnd> LazyBlob::settle(const std::stop_token& stop) {
   const auto now = partial();
   CASTOOL_RETURN_IF_ERROR(now->refresh());
   if (!now->published()) {
-    Network& network = parts_.networks.of(key().origin);
+    CASTOOL_ASSIGN(const fetch::BlobJob its, job(Work::kFill, nullptr, fetch::Priority::kPrefetch));
     BlobRequest request;
     request.key = key();
-    request.addresses = job(Work::kFill, nullptr, fetch::Priority::kPrefetch).addresses;
+    request.addresses = its.addresses;
     request.progress = progress_;
     request.priority = fetch::Priority::kPrefetch;
     request.on_repair = [this](const auto& rotten) { on_repair(rotten); };
@@ -296,7 +308,7 @@ Result<LazyBlob::FillEnd> LazyBlob::settle(const std::stop_token& stop) {
       const MutexLock lock(mutex_);
       blob.hasher = hasher_;
     }
-    BlobVerifier verifier(parts_.store, network.downloader, parts_.clock, parts_.log);
+    BlobVerifier verifier(parts_.store, network_.load()->downloader, parts_.clock, parts_.log);
     const auto ended = verifier.settle(request, blob, stop);
     const bool again = ended && *ended == BlobVerifier::Ended::kLookAgain;
     if (!ended || again) {

@@ -26,10 +26,10 @@ base::Result<std::uint64_t> fetch_manifest(cas::Store& store, Networks& networks
   request.extent = Extent::kLazy;
   if (wanted.home.origin.starts_with("http://")) request.plain_http = PlainHttp::kAllow;
   CASTOOL_ASSIGN(cas::RefStore refs, cas::RefStore::open(store, wanted.ns));
-  Network& network = networks.of(wanted.home.origin);
+  CASTOOL_ASSIGN(Network* const network, networks.of(wanted.home.origin));
   NoEvents events;
-  const PullContext context = {store,   refs,          network.http, network.downloader,
-                               origins, store.clock(), log};
+  const PullContext context = {store,         refs, network->http, network->downloader, origins,
+                               store.clock(), log};
   CASTOOL_ASSIGN(const PullOutcome outcome, pull(context, request, events, stop));
   if (outcome.manifest == wanted.home.manifest) return outcome.bytes_fetched;
   return base::make_error(base::Code::kNotFound,

@@ -45,15 +45,17 @@ fetch::Reach reach_of(const manifest::Source& source, const Origins& origins,
   return chosen ? fetch::Reach::kAnywhere : fetch::Reach::kPublicOnly;
 }
 
-Network& Networks::of(const std::string& origin, fetch::Reach reach) {
+base::Result<Network*> Networks::of(const std::string& origin, fetch::Reach reach) {
   const std::string endpoint = origin.substr(0, origin.find(' '));
   const base::MutexLock lock(mutex_);
-  if (!transport_) transport_ = make_();
+  if (!transport_) {
+    CASTOOL_ASSIGN(transport_, make_());
+  }
   if (!narrowed_) narrowed_ = std::make_unique<PublicOnly>(*transport_);
   auto& network = networks_[{endpoint, reach}];
   fetch::Transport& transport = reach == fetch::Reach::kPublicOnly ? *narrowed_ : *transport_;
   if (!network) network = std::make_unique<Network>(transport, limits_, clock_, log_);
-  return *network;
+  return network.get();
 }
 
 }  // namespace castool::pull

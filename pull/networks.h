@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/result.h"
 #include "fetch/downloader.h"
 #include "fetch/http_client.h"
 #include "manifest/source.h"
@@ -38,15 +39,17 @@ struct Network {
 // Safe from any thread. Whoever uses a Network ends before this goes.
 class Networks {
  public:
-  using MakeTransport = std::function<std::unique_ptr<fetch::Transport>()>;
+  using MakeTransport = std::function<base::Result<std::unique_ptr<fetch::Transport>>()>;
 
   // `limits` are those of each endpoint.
   Networks(MakeTransport make, const fetch::DownloadLimits& limits, base::Clock& clock,
            base::Log& log)
       : make_(std::move(make)), limits_(limits), clock_(clock), log_(log) {}
 
-  // Of the endpoint of an origin ("endpoint SPACE repository").
-  [[nodiscard]] Network& of(const std::string& origin, fetch::Reach reach = fetch::Reach::kAnywhere)
+  // Of the endpoint of an origin ("endpoint SPACE repository"); never null. The errors of making a
+  // transport.
+  [[nodiscard]] base::Result<Network*> of(const std::string& origin,
+                                          fetch::Reach reach = fetch::Reach::kAnywhere)
       CASTOOL_EXCLUDES(mutex_);
   [[nodiscard]] const fetch::DownloadLimits& limits() const { return limits_; }
 

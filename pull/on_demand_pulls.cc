@@ -1,9 +1,9 @@
 #include "pull/on_demand_pulls.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
+#include "base/thread.h"
 #include "pull/waiting.h"
 
 namespace castool::pull {
@@ -64,16 +64,26 @@ void OnDemandPulls::find(const manifest::Source& source, const Done& done) {
     } else if (wanted_.size() >= kMostWaiting) {
       refused = base::make_error(Code::kBusy, "too many models are looked for at once");
     } else {
-      Wanted& wanted = wanted_[name];
-      wanted.source = source;
-      wanted.waiting.push_back(done);
-      queue_.push_back(name);
-      if (idle_ < queue_.size() && workers_.size() < kWorkers)
-        workers_.emplace_back([this](const std::stop_token& stop) { work(stop); });
-      changed_.notify_one();
+      refused = begin_another();
+      if (!refused) {
+        Wanted& wanted = wanted_[name];
+        wanted.source = source;
+        wanted.waiting.push_back(done);
+        queue_.push_back(name);
+        changed_.notify_one();
+      }
     }
   }
   if (refused) done(*std::move(refused));
+}
+
+// Begins a worker if all are busy and there may be more; an error only if there is none at all.
+std::optional<Error> OnDemandPulls::begin_another() {
+  if (idle_ > queue_.size() || workers_.size() >= kWorkers) return std::nullopt;
+  auto begun = base::begin_thread([this](const std::stop_token& stop) { work(stop); });
+  if (begun) workers_.push_back(*std::move(begun));
+  if (workers_.empty()) return std::move(begun).error();
+  return std::nullopt;
 }
 
 void OnDemandPulls::work(const std::stop_token& stop) {

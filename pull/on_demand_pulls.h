@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -53,6 +54,7 @@ class OnDemandPulls {
     std::vector<Done> waiting;
   };
 
+  [[nodiscard]] std::optional<base::Error> begin_another() CASTOOL_REQUIRES(mutex_);
   void work(const std::stop_token& stop) CASTOOL_EXCLUDES(mutex_);
   void finish(const std::string& name, const base::Status& status) CASTOOL_EXCLUDES(mutex_);
   void remember(const std::string& name, const base::Error& error) CASTOOL_REQUIRES(mutex_);

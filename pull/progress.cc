@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/thread.h"
 #include "pull/waiting.h"
 
 namespace castool::pull {
@@ -25,14 +26,16 @@ ProgressTicker::ProgressTicker(PullEvents& events, std::vector<std::shared_ptr<F
                                const base::Clock& clock)
     : events_(events), clock_(clock), files_(std::move(files)), told_(files_.size(), kNothingTold) {
   tell();  // every file once before it begins, so that the whole is known from the start
-  thread_ = std::jthread([this](const std::stop_token& stop) {
+  // Without a thread only the beginning and the end are told.
+  auto begun = base::begin_thread([this](const std::stop_token& stop) {
     while (wait_unless_stopped(clock_, kInterval, stop)) tell();
   });
+  if (begun) thread_ = *std::move(begun);
 }
 
 ProgressTicker::~ProgressTicker() {
   thread_.request_stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   tell();
 }
 

@@ -14,7 +14,6 @@ void TaskThread::post(Task task) {
   const base::MutexLock lock(mutex_);
   if (finished_) return;
   tasks_.push_back(std::move(task));
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   changed_.notify_all();
 }
 

@@ -1,4 +1,4 @@
-// Runs what it is given, one after the other, on one thread of its own that begins with the first.
+// Runs what it is given, one after the other, on a thread of its own.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,7 @@ class TaskThread {
  public:
   using Task = std::function<void()>;
 
-  TaskThread() = default;
+  TaskThread() : thread_([this] { run(); }) {}
   ~TaskThread() { finish(); }
   TaskThread(const TaskThread&) = delete;
   TaskThread& operator=(const TaskThread&) = delete;
@@ -31,7 +31,7 @@ class TaskThread {
   base::CondVar changed_;
   std::deque<Task> tasks_ CASTOOL_GUARDED_BY(mutex_);
   bool finished_ CASTOOL_GUARDED_BY(mutex_) = false;
-  std::thread thread_ CASTOOL_GUARDED_BY(mutex_);
+  std::thread thread_ CASTOOL_GUARDED_BY(mutex_);  // last: uses everything above
 };
 
 }  // namespace castool::pull

@@ -228,14 +228,15 @@ int pull_requests(const std::vector<NamedRequest>& requests,
   if (!refs) return report_error(context, "pull", refs.error());
 
   const auto transport = transport_maker(context)();
+  if (!transport) return report_error(context, "pull", transport.error());
   fetch::DownloadLimits limits = download_limits(context);
   limits.connections = arguments.connections;
   limits.bytes_per_second = arguments.bytes_per_second;
   const auto backoff = std::make_shared<fetch::HostBackoff>();
   const auto budget = std::make_shared<fetch::TransferBudget>(
       limits.connections, limits.bytes_per_second, context.clock);
-  fetch::HttpClient http(*transport, context.clock, context.log, backoff, budget, limits.timeout);
-  fetch::Downloader downloader(*transport, limits, context.clock, context.log, backoff, budget);
+  fetch::HttpClient http(**transport, context.clock, context.log, backoff, budget, limits.timeout);
+  fetch::Downloader downloader(**transport, limits, context.clock, context.log, backoff, budget);
   const pull::PullContext parts = {*prepared->store,  *refs,         http,       downloader,
                                    prepared->origins, context.clock, context.log};
   return pull_all(requests, repository, parts, context, stop);

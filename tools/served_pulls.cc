@@ -29,9 +29,10 @@ ServedPulls::ServedPulls(const CommandContext& context, cas::Store& store, cas::
 
 base::Result<pull::PullOutcome> ServedPulls::pull(const pull::PullRequest& request,
                                                   pull::PullEvents& events, std::stop_token stop) {
-  pull::Network& network = networks_.of(endpoint_of(request.source, origins_),
-                                        pull::reach_of(request.source, origins_, chosen_hosts_));
-  const pull::PullContext parts{store_,   refs_,  network.http, network.downloader,
+  const fetch::Reach reach = pull::reach_of(request.source, origins_, chosen_hosts_);
+  CASTOOL_ASSIGN(pull::Network* const network,
+                 networks_.of(endpoint_of(request.source, origins_), reach));
+  const pull::PullContext parts{store_,   refs_,  network->http, network->downloader,
                                 origins_, clock_, log_};
   return pull::pull(parts, request, events, std::move(stop));
 }

@@ -34,7 +34,7 @@ class Calls {
 TEST(BackgroundSync, ComesAfterSoManyBytes) {
   Calls calls;
   BackgroundSync sync([&] { calls.add(); }, {.every_bytes = 100, .every = hours(1)});
-  sync.start();
+  ASSERT_TRUE(sync.start());
   sync.wrote(99);
   EXPECT_EQ(calls.wait_for(1, milliseconds(50)), 0);
   sync.wrote(1);
@@ -46,7 +46,7 @@ TEST(BackgroundSync, ComesAfterSoManyBytes) {
 TEST(BackgroundSync, ComesSoLongAfterTheFirstByte) {
   Calls calls;
   BackgroundSync sync([&] { calls.add(); }, {.every_bytes = 1 << 30, .every = milliseconds(100)});
-  sync.start();
+  ASSERT_TRUE(sync.start());
   EXPECT_EQ(calls.wait_for(1, milliseconds(200)), 0);
   const auto began = std::chrono::steady_clock::now();
   sync.wrote(1);
@@ -63,14 +63,14 @@ TEST(BackgroundSync, KnowsWhatWasWrittenBeforeTheStart) {
   BackgroundSync sync([&] { calls.add(); }, {.every_bytes = 100, .every = hours(1)});
   sync.wrote(100);
   EXPECT_EQ(calls.wait_for(1, milliseconds(50)), 0);
-  sync.start();
+  ASSERT_TRUE(sync.start());
   EXPECT_EQ(calls.wait_for(1, milliseconds(20'000)), 1);
 }
 
 TEST(BackgroundSync, StopsWithoutALastCall) {
   Calls calls;
   BackgroundSync sync([&] { calls.add(); }, {.every_bytes = 100, .every = hours(1)});
-  sync.start();
+  ASSERT_TRUE(sync.start());
   sync.wrote(50);
   sync.stop();
   sync.wrote(50);

@@ -1,12 +1,16 @@
 """Fixtures: castool with a store of its own, the servers, and a mount point that never stays."""
 
 import os
+import pathlib
+import shutil
+import tempfile
 
 import pytest
 
 import api_client
 import harness
 from hub import Hub
+from unprivileged import Unprivileged
 
 
 @pytest.fixture
@@ -77,3 +81,19 @@ def serve(castool):
     yield start
     ends = [server.stop() for server in running]
     assert all(status == 0 for status, _ in ends), ends
+
+
+@pytest.fixture
+def unprivileged(hub):
+    """See Unprivileged; its own folder, since nobody cannot look into root's."""
+    if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
+        pytest.skip("takes root and /dev/fuse")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="castool-nobody-", dir="/tmp"))
+    folder.chmod(0o755)
+    runner = Unprivileged(folder)
+    runner.environment.update(HF_ENDPOINT=hub.url, CASTOOL_OLLAMA_REGISTRY=hub.url)
+    yield runner
+    runner.inside("umount", "-l", folder / "mnt")
+    runner.end_all()
+    runner.namespace.communicate()
+    shutil.rmtree(folder)

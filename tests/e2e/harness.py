@@ -30,12 +30,19 @@ def wait_until(condition, seconds=20, what="condition"):
         time.sleep(0.02)
 
 
+_given_ports = set()
+
+
 def free_port():
-    """Below the ports that the kernel gives to connections, so that it stays free a while."""
+    """Below the ports that the kernel gives to connections, so that it stays free a while; another
+    one each time."""
     for _ in range(100):
         port = random.randrange(10_000, 32_000)
+        if port in _given_ports:
+            continue
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
+            _given_ports.add(port)
             return port
     raise RuntimeError("no port is free")
 

@@ -1,6 +1,7 @@
 """Files that are read through a mount before they are here."""
 
 import concurrent.futures
+import contextlib
 import errno
 import os
 import pathlib
@@ -293,8 +294,11 @@ def test_an_idle_mount_begins_no_network(files, castool, mountpoint):
 
     def sockets():
         local = pathlib.Path(f"/proc/{pid}/net/unix").read_text().split()  # --replace asks there
-        return [name for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()
-                if (name := os.readlink(fd)).startswith("socket:") and name[8:-1] not in local]
+        names = []
+        for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                names.append(os.readlink(fd))
+        return [name for name in names if name.startswith("socket:") and name[8:-1] not in local]
 
     assert not sockets()
     (mountpoint / "acme/lazy/config.json").read_text()

@@ -4,18 +4,14 @@ import os
 import pathlib
 import shutil
 import signal
-import stat
 import subprocess
-import tempfile
 
 import pytest
 
 import checks
 import harness
 import models
-
-NOBODY = 65534
-AS_NOBODY = ["/usr/bin/setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+from unprivileged import AS_NOBODY, NOBODY
 
 
 def options_of(directory):
@@ -163,60 +159,6 @@ def test_a_store_that_cannot_be_written_can_be_mounted(pulled, castool, mountpoi
         harness.wait_until(lambda: not castool.processes(), 10, "end of the mount's process")
     finally:
         subprocess.run(["umount", castool.store], check=True)
-
-
-class Unprivileged(harness.Castool):
-    """castool as the user nobody, in a mount namespace where everybody may open /dev/fuse."""
-
-    def __init__(self, folder):
-        super().__init__(folder)
-        shutil.copy(os.environ["CASTOOL"], folder / "castool")
-        (folder / "mnt").mkdir()
-        for path in (folder / "home", folder / "mnt"):
-            os.chown(path, NOBODY, NOBODY)
-        # No CASTOOL_STORE: the default place is part of what is tested.
-        del self.environment["CASTOOL_STORE"]
-        self.store = folder / "home/.local/share/castool"
-        os.mknod(folder / "fuse", stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
-        os.chmod(folder / "fuse", 0o666)
-        script = f"mount --bind {folder}/fuse /dev/fuse && echo ready && exec cat"
-        self.namespace = subprocess.Popen(harness.with_own_mounts(script), stdin=subprocess.PIPE,
-                                          stdout=subprocess.PIPE)
-        assert self.namespace.stdout.readline() == b"ready\n"
-
-    def inside(self, *words, **options):
-        """Any command, by root, in the namespace."""
-        return subprocess.run(["nsenter", "-t", str(self.namespace.pid), "-m", *map(str, words)],
-                              capture_output=True, check=False, **options)
-
-    @property
-    def binary(self):
-        return "/usr/bin/nsenter"
-
-    def run(self, *words, **options):
-        return super().run("-t", self.namespace.pid, "-m", *AS_NOBODY, self.folder / "castool",
-                           *words, **options)
-
-    def processes(self):
-        mark = str(self.folder / "castool").encode()
-        return [int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")
-                if path.read_bytes().split(b"\0")[0] == mark]
-
-
-@pytest.fixture
-def unprivileged(hub):
-    """See Unprivileged; its own folder, since nobody cannot look into root's."""
-    if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
-        pytest.skip("takes root and /dev/fuse")
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="castool-nobody-", dir="/tmp"))
-    folder.chmod(0o755)
-    runner = Unprivileged(folder)
-    runner.environment.update(HF_ENDPOINT=hub.url, CASTOOL_OLLAMA_REGISTRY=hub.url)
-    yield runner
-    runner.inside("umount", "-l", folder / "mnt")
-    runner.end_all()
-    runner.namespace.communicate()
-    shutil.rmtree(folder)
 
 
 def test_anybody_can_pull(hub, unprivileged):

@@ -50,7 +50,7 @@ class CurlTransportTest : public ::testing::Test {
   Reach reach_ = Reach::kAnywhere;
   std::string peer_;
   std::unique_ptr<Transport> transport_ =
-      make_curl_transport({"castool/test", "", ""}, clock_, *log_);
+      make_curl_transport({"castool/test", "", ""}, clock_, *log_).value();
   std::shared_ptr<RecordingListener> last_;
 };
 

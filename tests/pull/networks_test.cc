@@ -54,14 +54,14 @@ TEST(Networks, HoldEveryRequestToItsReach) {
     request.url = "https://registry.test/v2/";
     ASSERT_TRUE(network.http.fetch(request, {}, {}));
   };
-  ask(networks.of("https://registry.test acme/m", Reach::kPublicOnly));
-  ask(networks.of("https://registry.test acme/m"));
+  ask(*networks.of("https://registry.test acme/m", Reach::kPublicOnly).value());
+  ask(*networks.of("https://registry.test acme/m").value());
   const auto requests = transport->requests();
   ASSERT_EQ(requests.size(), 2u);
   EXPECT_EQ(requests[0].reach, Reach::kPublicOnly);
   EXPECT_EQ(requests[1].reach, Reach::kAnywhere);
-  EXPECT_NE(&networks.of("https://registry.test", Reach::kPublicOnly),
-            &networks.of("https://registry.test"));
+  EXPECT_NE(networks.of("https://registry.test", Reach::kPublicOnly).value(),
+            networks.of("https://registry.test").value());
 }
 
 }  // namespace
