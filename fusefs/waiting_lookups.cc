@@ -65,18 +65,28 @@ class WaitingLookups::Table {
   }
 
   void close() {
-    std::jthread thread;  // joined after the lock
     const base::MutexLock lock(mutex_);
     closed_ = true;
     for (auto& [number, waiting] : waiting_) {
       if (!waiting.refused) waiting.refused = Errno{EIO};
       waiting.started = true;
     }
+    changed_.notify_all();
+    const Number last = last_;
+    while (!waiting_.empty() && waiting_.begin()->first <= last)
+      changed_.wait_until(mutex_, std::chrono::steady_clock::now() + kIdle);
+  }
+
+  void end_thread() {
+    std::jthread thread;  // joined after the lock
+    const base::MutexLock lock(mutex_);
+    over_ = true;
     thread.swap(thread_);
     changed_.notify_all();
   }
 
  private:
+  static constexpr std::chrono::minutes kIdle{1};
   struct Waiting {
     NodeId parent = 0;
     std::string name;
@@ -112,7 +122,7 @@ class WaitingLookups::Table {
     for (;;) {
       std::vector<Due> due;
       const auto now = std::chrono::steady_clock::now();
-      auto next = now + std::chrono::minutes(1);
+      auto next = now + kIdle;
       for (auto& [number, waiting] : waiting_) {
         if (!waiting.started) continue;
         if (now >= waiting.deadline && !waiting.refused) waiting.refused = Errno{EIO};
@@ -121,7 +131,7 @@ class WaitingLookups::Table {
         waiting.look = false;
         due.push_back({number, waiting.parent, waiting.name, waiting.absent, waiting.refused});
       }
-      if (!due.empty() || closed_) return due;
+      if (!due.empty() || over_) return due;
       changed_.wait_until(mutex_, next);
     }
   }
@@ -148,9 +158,11 @@ class WaitingLookups::Table {
       const base::MutexLock lock(mutex_);
       const auto found = waiting_.find(number);
       ended = std::move(found->second.ended);
-      waiting_.erase(found);
     }
     ended(answer);
+    const base::MutexLock lock(mutex_);
+    waiting_.erase(number);
+    changed_.notify_all();
   }
 
   const Look look_;
@@ -159,6 +171,7 @@ class WaitingLookups::Table {
   base::Mutex mutex_;
   base::CondVar changed_;
   bool closed_ CASTOOL_GUARDED_BY(mutex_) = false;
+  bool over_ CASTOOL_GUARDED_BY(mutex_) = false;
   Number last_ CASTOOL_GUARDED_BY(mutex_) = 0;
   std::map<Number, Waiting> waiting_ CASTOOL_GUARDED_BY(mutex_);
   std::jthread thread_ CASTOOL_GUARDED_BY(mutex_);  // last: uses everything above
@@ -183,5 +196,10 @@ void WaitingLookups::interrupt(Number number) { table_->interrupted(number); }
 void WaitingLookups::tree_changed() { table_->look_again(); }
 
 void WaitingLookups::close() { table_->close(); }
+
+WaitingLookups::~WaitingLookups() {
+  close();
+  table_->end_thread();
+}
 
 }  // namespace castool::fusefs

@@ -5,7 +5,7 @@
 // once, on a thread of this value's own: when the tree has the name, when the finder says that
 // there is no such model, when it was interrupted, or after kLongest, and then the search goes on.
 //
-// Thread rule: safe from any thread. `Ended` is called without a lock held, and not after close().
+// Thread rule: safe from any thread. `Ended` is called without a lock held.
 #pragma once
 
 #include <chrono>
@@ -46,7 +46,7 @@ class WaitingLookups {
 
   // `finder`, `gate` and `clock` outlive it. Each passes the gate once it has ended.
   WaitingLookups(ModelFinder& finder, Look look, Gate& gate, const base::Clock& clock);
-  ~WaitingLookups() { close(); }
+  ~WaitingLookups();
   WaitingLookups(const WaitingLookups&) = delete;
   WaitingLookups& operator=(const WaitingLookups&) = delete;
 
@@ -55,7 +55,7 @@ class WaitingLookups {
   void interrupt(Number number);
   // Another tree is shown.
   void tree_changed();
-  // Ends all with EIO, and every one that is added later.
+  // Ends all with EIO before it returns, and every one that is added later once it is started.
   void close();
 
  private:
