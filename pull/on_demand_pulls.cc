@@ -81,8 +81,8 @@ void OnDemandPulls::find(const manifest::Source& source, const Done& done) {
 std::optional<Error> OnDemandPulls::begin_another() {
   if (idle_ > queue_.size() || workers_.size() >= kWorkers) return std::nullopt;
   auto begun = base::begin_thread([this](const std::stop_token& stop) { work(stop); });
+  if (!begun && workers_.empty()) return std::move(begun).error();
   if (begun) workers_.push_back(*std::move(begun));
-  if (workers_.empty()) return std::move(begun).error();
   return std::nullopt;
 }
 
