@@ -66,4 +66,16 @@ std::optional<std::vector<std::uint64_t>> read_sums(int store_dir, const base::D
   return sums;
 }
 
+base::Result<std::vector<std::uint64_t>> sums_of_stored(int store_dir, const base::Digest& digest,
+                                                        std::uint64_t size, int fd) {
+  if (auto known = read_sums(store_dir, digest, size)) return *std::move(known);
+  std::vector<std::uint64_t> sums(chunk_count(size));
+  std::vector<std::byte> buffer(kChunkSize);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    CASTOOL_ASSIGN(const std::size_t got, read_at(fd, i * kChunkSize, buffer));
+    sums[i] = xxh3(std::span(buffer).first(got));
+  }
+  return sums;
+}
+
 }  // namespace castool::cas

@@ -30,4 +30,9 @@ namespace castool::cas {
                                                                   const base::Digest& digest,
                                                                   std::uint64_t size);
 
+// Of a blob that is stored: from its sidecar, else from its bytes, which `fd` reads.
+[[nodiscard]] base::Result<std::vector<std::uint64_t>> sums_of_stored(int store_dir,
+                                                                      const base::Digest& digest,
+                                                                      std::uint64_t size, int fd);
+
 }  // namespace castool::cas

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "cas/sums.h"
 #include "pull/waiting.h"
 
 namespace castool::pull {
@@ -144,19 +145,27 @@ std::string LazyBlob::given_out() {
 void LazyBlob::go_on_from(std::string_view given_out) {
   if (given_out.empty()) return;
   const std::size_t line = given_out.find('\n');
-  bool known = false;
+  HandedOut before;
+  bool good = line != std::string_view::npos && before.add(given_out.substr(line + 1));
   {
     const MutexLock lock(mutex_);
     const auto from = given_out.substr(0, line);
     if (from != fmt::format("{}", opened_generation_)) rotten_ = true;
-    known = line != std::string_view::npos && handed_.add(given_out.substr(line + 1)) &&
-            phase_ == Phase::kFilling;
+    if (good && phase_ == Phase::kFilling) {
+      static_cast<void>(handed_.add(given_out.substr(line + 1)));
+      return;
+    }
+    good = good && phase_ == Phase::kVerified;
   }
-  // It was verified, or spoilt, since: what was given out cannot be compared any more.
-  if (known) return;
-  base::Error error =
-      make_error(Code::kDigestMismatch,
-                 "what readers were given before it was verified is not known", "open it again");
+  // It was verified since, and nobody compares it any more.
+  if (good) {
+    const auto right = cas::sums_of_stored(parts_.store.dir(), key().digest, key().size, fd());
+    good = right && before.wrong(*right).empty();
+  }
+  if (good) return;
+  base::Error error = make_error(
+      Code::kDigestMismatch,
+      "what readers were given before it was verified is not known to be right", "open it again");
   error.digest = key().digest.text();
   spoil(LazyOwner::Spoilt::kPoisoned, error);
 }

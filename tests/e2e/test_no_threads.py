@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+import checks
 import harness
 import models
 from unprivileged import AS_NOBODY, NOBODY
@@ -64,6 +65,15 @@ def test_a_server(hub, unprivileged):
     assert ask(other, "GET", "/healthz")[0] == 200
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("words", [["pull", "acme/small"], ["serve"], ["mount", "-f", "{mnt}"]])
+def test_one_that_begins(hub, unprivileged, words):
+    hub.add_repository("acme/small", {"f": "x"})
+    unprivileged.between = ["prlimit", "--nproc=1"]
+    words = [word.format(mnt=unprivileged.folder / "mnt") for word in words]
+    checks.assert_error(unprivileged.run(*words, status=None), 74, None, "no thread can be begun",
+                        "ulimit -u")
 
 
 def test_a_mount(hub, unprivileged):

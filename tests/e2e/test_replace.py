@@ -6,6 +6,7 @@ import errno
 import mmap
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -202,6 +203,37 @@ def test_twenty_times_under_readers(pulled, lazy, hub, castool, mountpoint):
             one.result(60)
     checks.assert_same_file(folder / "lazy/weights.bin", BIG, hub)
     unmount(castool, mountpoint)
+
+
+def test_blobs_that_are_verified_meanwhile(hub, castool, mountpoint):
+    """Each open blob becomes a stored one at some moment, some between what the old daemon says of
+    it and the new one's opening it."""
+    files = [Synthetic(3 * MIB + number, number + 1) for number in range(60)]
+    hub.add_repository("acme/many", {f"{number}.bin": file for number, file in enumerate(files)})
+    castool.run("pull", "-q", "--lazy", "acme/many")
+    hub.settings(bytes_per_second=100 * MIB)
+    castool.run("mount", mountpoint)
+    done = threading.Event()
+
+    def reader(held, number):
+        draw = random.Random(number)
+        while not done.is_set():
+            which = draw.randrange(len(files))
+            at = draw.randrange(files[which].size - 100)
+            assert os.pread(held[which], 100, at) == files[which].read(at, 100), which
+
+    with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        held = [stack.enter_context(open(mountpoint / f"acme/many/{number}.bin", "rb")).fileno()
+                for number in range(len(files))]
+        readers = [pool.submit(reader, held, number) for number in range(4)]
+        try:
+            for _ in range(25):
+                replace(castool, mountpoint)
+        finally:
+            hub.settings(bytes_per_second=0)
+            done.set()
+        for one in readers:
+            one.result(60)
 
 
 def test_what_the_old_one_gave_out_wrong_is_not_forgotten(lazy, hub, castool, mountpoint):

@@ -17,6 +17,7 @@ class Unprivileged(harness.Castool):
 
     def __init__(self, folder):
         super().__init__(folder)
+        self.between = []  # a program and its arguments that nobody runs castool with
         shutil.copy(os.environ["CASTOOL"], folder / "castool")
         (folder / "mnt").mkdir()
         for path in (folder / "home", folder / "mnt"):
@@ -47,7 +48,8 @@ class Unprivileged(harness.Castool):
         return super().start(*self._as_nobody(), *words, **options)
 
     def _as_nobody(self):
-        return ["-t", self.namespace.pid, "-m", *AS_NOBODY, self.folder / "castool"]
+        return ["-t", self.namespace.pid, "-m", *AS_NOBODY, *self.between,
+                self.folder / "castool"]
 
     def processes(self):
         mark = str(self.folder / "castool").encode()

@@ -1,5 +1,6 @@
 #include "pull/lazy_blobs.h"
 
+#include <filesystem>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -89,6 +90,31 @@ TEST_F(LazyBlobsTest, ReadingAllOfItAndLeavingVerifiesItWithoutAFill) {
   reader.reset();
   EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
   EXPECT_TRUE(blob(weights_) == weights_);
+}
+
+// A mount is handed over while another process, or the old daemon itself, publishes.
+TEST_F(LazyBlobsTest, WhatWasGivenOutBeforeItWasStoredIsComparedWithIt) {
+  pull_lazily();
+  start(kReadOnly);
+  flip(0, 1);
+  auto first = open(weights_);
+  ASSERT_TRUE(get(want(first->blob(), {9 * kMiB, 1})));
+  const std::string right = first->blob().given_out();
+  ASSERT_TRUE(get(want(first->blob(), {0, 1})));
+  const std::string wrong = first->blob().given_out();
+  first.reset();
+  request_.extent = Extent::kWhole;
+  ASSERT_TRUE(pull_text("acme/model"));
+
+  for (const bool sidecar : {true, false}) {
+    if (!sidecar) std::filesystem::remove_all(root_ + "/store/sums");
+    start(kReadOnly);
+    const auto reader = open(weights_);
+    reader->blob().go_on_from(right);
+    EXPECT_TRUE(get(want(reader->blob(), {0, weights_.size()}))) << sidecar;
+    reader->blob().go_on_from(wrong);
+    EXPECT_EQ(get(want(reader->blob(), {0, 1})).error().code, Code::kDigestMismatch) << sidecar;
+  }
 }
 
 TEST_F(LazyBlobsTest, AThousandReadersMakeOneDownload) {
