@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     const auto user = ::geteuid() == 0 ? tools::User::kRoot : tools::User::kOther;
     return tools::run_program(arguments, tools::read_variables(environ), user);
   } catch (const std::system_error& failure) {
-    // But for the threads that are there from the beginning.
+    // Of a thread that a command begins with; one that is begun later is a Result.
     const bool no_thread = failure.code() == std::errc::resource_unavailable_try_again;
     return end_with(no_thread ? base::no_thread(failure) : internal(failure));
   } catch (const std::exception& failure) {
