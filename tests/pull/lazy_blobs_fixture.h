@@ -92,6 +92,10 @@ class LazyBlobsTest : public PullFixture {
     const auto bytes = std::as_bytes(std::span(weights_).subspan(range.offset, range.length));
     ASSERT_TRUE(chunks->append(bytes));
   }
+  void expect_verified_soon() {
+    EXPECT_TRUE(soon([&] { return record("acme/model")->state == manifest::RefState::kComplete; }));
+    EXPECT_TRUE(blob(weights_) == weights_);
+  }
   // Of requests to the CDN for bytes.
   [[nodiscard]] std::vector<ByteRange> asked() const { return ranges_of(transport_->requests()); }
   // Of those that were not ended before all of it was here.
