@@ -100,11 +100,13 @@ def test_all_but_the_last_are_killed_and_joined_again(hub, castool, slow):
     source = Synthetic(40 * MIB + 1, 41)
     hub.add_repository("acme/m", {"weights.bin": source})
     digest = checks.digest_of(source, hub)
+    hub.hold(40 * MIB)
     for amount in (6 * MIB, 14 * MIB, 24 * MIB):
         pulls = start(castool, 3, "acme/m")
         pulls[0].read_until(digest, amount)
         for pull in pulls:
             pull.send(signal.SIGKILL)
+    hub.clear_faults()
     finish_all(start(castool, 2, "acme/m"))
     assert_published(castool, hub, source, digest)
     assert hub.bytes_sent(origin="cdn") <= 1.05 * source.size + 9 * LOST_WITH_A_PROCESS

@@ -39,11 +39,13 @@ def assert_right(castool, hub, source, digest):
 @pytest.mark.parametrize("amounts", [[MIB], [24 * MIB], [48 * MIB], [8 * MIB, 20 * MIB, 36 * MIB]])
 def test_killed_after_some_bytes(hub, castool, weights, amounts):
     source, digest = weights
+    hub.hold(48 * MIB)  # none ends before it is killed
     for amount in amounts:
         pull = RunningPull(castool, "acme/m")
         pull.read_until(digest, amount)
         assert pull.send(signal.SIGKILL) == -signal.SIGKILL
         assert castool.run("ls", "--json").out == ""
+    hub.clear_faults()
     outcome = castool.run("pull", "--json", "acme/m").json[-1]
     assert_right(castool, hub, source, digest)
     # What was told to be there is not fetched again: lost is only what was in flight.
@@ -83,19 +85,21 @@ def test_killed_at_any_moment(hub, castool, mountpoint, seed):
 
 def test_interrupted(hub, castool, weights):
     source, digest = weights
+    hub.hold(48 * MIB)
     pull = RunningPull(castool, "acme/m")
     pull.read_until(digest, 16 * MIB)
     assert pull.send(signal.SIGINT) == 130
     assert len(pull.err.splitlines()) == 1 and pull.err.startswith(b"castool: pull acme/m: ")
     usage = castool.run("df", "--json").json[0]
     assert usage["partial_bytes"] >= 16 * MIB
+    hub.clear_faults()
     outcome = castool.run("pull", "--json", "acme/m").json[-1]
     assert_right(castool, hub, source, digest)
     assert outcome["bytes_fetched"] <= outcome["bytes"] - pull.completed
 
 
 def test_an_interrupted_pull_says_so_in_json(hub, castool, weights):
-    _, digest = weights
+    hub.hold(48 * MIB)
     process = castool.start("pull", "--json", "acme/m", stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL)
     hub.wait_for_request(origin="cdn")
@@ -158,6 +162,7 @@ def test_status_shows_the_transfer(hub, castool):
 def test_an_origin_that_restarts(hub, castool, weights):
     source, digest = weights
     castool.environment["CASTOOL_TIME_SCALE"] = "0.2"
+    hub.hold(48 * MIB)  # until it restarts
     pull = RunningPull(castool, "acme/m")
     pull.read_until(digest, 8 * MIB)
     hub.restart()
@@ -169,9 +174,11 @@ def test_an_origin_that_restarts(hub, castool, weights):
 
 def test_a_partial_that_rotted_is_not_believed(hub, castool, weights):
     source, digest = weights
+    hub.hold(48 * MIB)
     pull = RunningPull(castool, "acme/m")
     pull.read_until(digest, 40 * MIB)
     pull.send(signal.SIGKILL)
+    hub.clear_faults()
     [partial] = (castool.store / "partials").iterdir()
     data = max(partial.iterdir(), key=lambda path: path.stat().st_size)
     with open(data, "r+b") as file:  # a chunk that was there
@@ -187,11 +194,13 @@ def test_a_partial_that_rotted_is_not_believed(hub, castool, weights):
 
 def test_no_leftovers_of_a_kill_grow(hub, castool, weights):
     _, digest = weights
+    hub.hold(48 * MIB)
     for _ in range(3):
         pull = RunningPull(castool, "acme/m")
         pull.read_until(digest, 2 * MIB)
         pull.send(signal.SIGKILL)
     assert len(list((castool.store / "partials").iterdir())) == 1
+    hub.clear_faults()
     castool.run("pull", "acme/m")
     assert list((castool.store / "partials").iterdir()) == []
     harness.wait_until(lambda: not castool.processes(), 5, "end of all pulls")

@@ -66,6 +66,7 @@ def test_power_is_cut_again_and_again(hub, castool, power):
     hub.add_repository("acme/m", {"config.json": b"{}", "weights.bin": source})
     digest = checks.digest_of(source, hub)
     hub.settings(bytes_per_second=MIB)
+    hub.hold(32 * MIB)  # none ends before its power is cut
     expected = 0
     for amount in (MIB, 9 * MIB, 17 * MIB, 26 * MIB):
         pull = start(castool)
@@ -80,6 +81,7 @@ def test_power_is_cut_again_and_again(hub, castool, power):
         checks.assert_blobs_are_right(castool.store)
         assert castool.run("ls", "--json").out == ""
     hub.settings(bytes_per_second=0)
+    hub.clear_faults()
     hub.clear_log()
     outcome = castool.run("pull", "--json", "acme/m").json[-1]
     assert_right(castool, hub, source)
@@ -138,10 +140,12 @@ def stopped_midway(hub, castool, seed, number):
     source = Synthetic(32 * MIB + 99, seed)
     hub.add_repository("acme/m", {"weights.bin": source})
     hub.settings(bytes_per_second=4 * MIB)
+    hub.hold(32 * MIB)
     pull = start(castool)
     pull.read_until(checks.digest_of(source, hub), 16 * MIB)
     status = pull.send(number)
     hub.settings(bytes_per_second=0)
+    hub.clear_faults()
     hub.clear_log()
     return source, disk.chunks_present(castool.store, source.size), status
 

@@ -240,6 +240,11 @@ class Hub:
         """How often each rule struck, in the order given."""
         return [rule["hits"] for rule in self._control("GET", "faults")]
 
+    def hold(self, offset: int) -> None:
+        """What the CDN has from `offset` of a file waits for `clear_faults`; whoever has asked by
+        then has to give up and ask again."""
+        self.fault({"stall_at": offset, "stall_ms": 3_600_000}, times=-1, origin="cdn")
+
     def clear_faults(self) -> None:
         self._control("DELETE", "faults")
 

@@ -109,6 +109,22 @@ def test_stalled_bytes_arrive_before_the_stall(hub, address):
     hub.wait_for_request(origin="cdn", bytes_sent=40, timeout=10)
 
 
+def test_a_file_held_from_an_offset(hub, address):
+    hub.hold(40)
+    assert len(hub.get(address, {"Range": "bytes=0-39"}).body) == 40
+    assert len(hub.get(address, {"Range": "bytes=41-99"}).body) == 59
+    parts = urllib.parse.urlsplit(address)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection.request("GET", f"{parts.path}?{parts.query}", headers={"Range": "bytes=10-99"})
+    assert connection.getresponse().read(30) == DATA_100[10:40]
+    connection.sock.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        connection.sock.recv(1)
+    connection.close()
+    hub.clear_faults()
+    assert hub.get(address, {"Range": "bytes=10-99"}).body == DATA_100[10:]
+
+
 def test_statuses_pages_and_headers(hub, address):
     hub.fault({"status": 503, "retry_after": 7}, origin="cdn")
     answer = hub.get(address)

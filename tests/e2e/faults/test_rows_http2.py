@@ -82,6 +82,7 @@ def test_row_56_a_window_that_never_opens(case, authority):
             while secure.recv(1 << 16):
                 pass
 
+    case.scale = 0.05  # five times 1.5 s without a byte, and waits between
     with tls.Server(converse) as server:
         case.at(f"https://127.0.0.1:{server.port}")
         case.fails(69, "unavailable", "no data", within=20, then=None)

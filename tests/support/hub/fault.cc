@@ -58,6 +58,7 @@ const json& action_examples() {
                                 {"reset", true},
                                 {"close_after", true},
                                 {"stall_after", 1},
+                                {"stall_at", 1},
                                 {"stall_ms", 1},
                                 {"trickle_bytes", 1},
                                 {"trickle_ms", 1},
@@ -194,6 +195,9 @@ void apply_to_wire(const json& action, Response& response) {
     wire.end = flag(action, "reset") ? Wire::End::kReset : Wire::End::kClose;
   }
   wire.stall_after = member<std::uint64_t>(action, "stall_after");
+  if (const auto at = member<std::uint64_t>(action, "stall_at"); at && response.content) {
+    wire.stall_after = *at - std::min(*at, response.range.offset);
+  }
   wire.stall = pause(action, "stall_ms");
   wire.piece = action.value("trickle_bytes", std::uint64_t{0});
   wire.piece_pause = pause(action, "trickle_ms");
@@ -252,6 +256,7 @@ FaultRule FaultRule::parse(const json& rule) {
   if (const auto offsets = flips(parsed.action); !parsed.covers && !offsets.empty()) {
     parsed.covers = offsets.front();
   }
+  if (!parsed.covers) parsed.covers = member<std::uint64_t>(parsed.action, "stall_at");
   return parsed;
 }
 

@@ -21,7 +21,8 @@
 //   says else), garble true, no_length true, chunked true, chunked_no_end true;
 //   cut_after N (close after N body bytes), reset_after N (RST after N), close true and reset true
 //   (no answer at all), close_after true (a whole answer, then an unannounced close),
-//   stall_after N with stall_ms T, trickle_bytes N with trickle_ms T, header_trickle_ms T,
+//   stall_after N or stall_at OFFSET in the file (hits only requests for that byte, too) with
+//   stall_ms T, trickle_bytes N with trickle_ms T, header_trickle_ms T,
 //   delay_ms T, before TEXT (ahead of the status line), raw TEXT (the only thing sent);
 //   expire_signatures true (every address signed so far; then the answer is made),
 //   revoke_tokens true (every token of the registry so far; then the answer is made).
