@@ -1,12 +1,26 @@
 #include "base/thread.h"
 
-namespace castool::base {
+#include <cerrno>
 
-Error no_thread(const std::system_error& failure) {
-  Error error = errno_error(failure.code().value(), "no thread can be begun");
+namespace castool::base {
+namespace {
+
+// EAGAIN is all that the kernel says of limits, and ENOMEM of a machine that is full.
+Error none_left(int sys_errno, const char* what) {
+  Error error = errno_error(sys_errno, what);
   error.code = Code::kIo;
-  error.hint = "a limit of processes is reached: ulimit -u, pids.max or TasksMax";
+  if (sys_errno == EAGAIN) {
+    error.hint = "a limit of processes is reached: ulimit -u, pids.max or TasksMax";
+  }
   return error;
 }
+
+}  // namespace
+
+Error no_thread(const std::system_error& failure) {
+  return none_left(failure.code().value(), "no thread can be begun");
+}
+
+Error no_process(int sys_errno) { return none_left(sys_errno, "no process can be begun"); }
 
 }  // namespace castool::base

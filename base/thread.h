@@ -14,6 +14,8 @@ namespace castool::base {
 
 // kIo: the system has no more threads for us.
 [[nodiscard]] Error no_thread(const std::system_error& failure);
+// The same of a process, by errno after fork().
+[[nodiscard]] Error no_process(int sys_errno);
 
 // `work` takes nothing or a std::stop_token.
 template <class Work>

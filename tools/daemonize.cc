@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/thread.h"
+
 namespace castool::tools {
 namespace {
 
@@ -52,7 +54,7 @@ Result<std::variant<DaemonParent, DaemonChild>> daemonize() {
   base::UniqueFd reading(ends[0]);
   base::UniqueFd writing(ends[1]);
   const pid_t child = ::fork();
-  if (child < 0) return errno_error(errno, "fork");
+  if (child < 0) return base::no_process(errno);
   if (child == 0) return std::variant<DaemonParent, DaemonChild>(DaemonChild(std::move(writing)));
   writing.reset();
   CASTOOL_ASSIGN(const DaemonParent parent, wait_for(child, reading));

@@ -67,14 +67,16 @@ def test_a_server(hub, unprivileged):
     assert process.wait(30) == 0
 
 
-@pytest.mark.parametrize("words", [["pull", "acme/small"], ["serve"], ["mount", "-f", "{mnt}"]])
-def test_one_that_begins(hub, unprivileged, words):
+@pytest.mark.parametrize("words, missing", [
+    (["pull", "acme/small"], "thread"), (["serve"], "thread"), (["mount", "-f", "{mnt}"], "thread"),
+    (["mount", "{mnt}"], "process")], ids=["pull", "serve", "mount -f", "mount"])
+def test_one_that_begins(hub, unprivileged, words, missing):
     hub.add_repository("acme/small", {"f": "x"})
     unprivileged.between = ["prlimit", "--nproc=1"]
     words = [word.format(mnt=unprivileged.folder / "mnt") for word in words]
     # LeakSanitizer would need a thread of its own at the end.
     outcome = unprivileged.run(*words, status=None, env={"ASAN_OPTIONS": "detect_leaks=0"})
-    checks.assert_error(outcome, 74, None, "no thread can be begun", "ulimit -u")
+    checks.assert_error(outcome, 74, None, f"no {missing} can be begun", "ulimit -u")
 
 
 def test_a_mount(hub, unprivileged):

@@ -153,7 +153,7 @@ def test_many_who_look_for_one_model(origin, hub, castool, mount):
 
 def test_an_origin_that_never_answers(origin, hub, castool, mount):
     castool.run("pull", "-q", "other/m")
-    castool.environment["CASTOOL_TIME_SCALE"] = "0.3"  # a look-up gets 3 s
+    castool.environment["CASTOOL_TIME_SCALE"] = "0.5"  # a look-up gets 5 s
     hub.fault({"stall_after": 0, "stall_ms": 20_000}, times=-1, target="/api/models/acme/")
     mnt = mount("--on-demand", "acme/*")
     began = time.monotonic()
@@ -163,16 +163,16 @@ def test_an_origin_that_never_answers(origin, hub, castool, mount):
         # Nobody else waits for it.
         looked = time.monotonic()
         assert (mnt / "other/m/config.json").read_text() == "{}"
-        assert time.monotonic() - looked < 1
+        assert time.monotonic() - looked < 3
         assert {answer.result(60) for answer in waiting} == {errno.EIO}
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 15  # and they wait beside each other
     # Who is killed meanwhile is gone at once.
     reader = subprocess.Popen(["/usr/bin/stat", mnt / "acme/another"], stderr=subprocess.DEVNULL)
     harness.wait_until(lambda: "acme/another" in str(asked(hub)) or reader.poll() is not None)
     killed = time.monotonic()
     reader.send_signal(signal.SIGKILL)
     reader.wait(10)
-    assert time.monotonic() - killed < 2
+    assert time.monotonic() - killed < 3
 
 
 def test_a_pattern_that_is_none(castool, mountpoint):
