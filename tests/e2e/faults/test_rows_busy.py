@@ -47,14 +47,14 @@ def test_row_18_retry_after_is_honoured(case):
 
 def test_row_18_a_host_in_trouble_is_left_alone_by_all(case):
     case.put(case.large, SECOND)
-    case.scale = 0.2
+    case.scale = 1
     case.hub.settings(bytes_per_second=6 * MIB)  # so that something is left to ask for
     case.fault({"status": 503}, 1, origin="cdn", ranged=True, range_from=2 * MIB)
     case.succeeds(within=30)
     [hit] = case.faulted()
     # The first wait is half a second at least. A request that was being made may still arrive.
-    quiet = [began for began in began_after(case.ranges(), hit["ended_ms"] + 40)
-             if began < hit["ended_ms"] + 500 * case.scale]
+    quiet = [began for began in began_after(case.ranges(), hit["ended_ms"] + 200)
+             if began < hit["ended_ms"] + 500]
     assert quiet == []
 
 
@@ -84,7 +84,8 @@ def test_row_19_waits_as_long_as_told_with_all_workers(case, hint):
     told = 60_000 * case.scale
     if hint == "date":
         told -= 1_000 * case.scale  # dates have no fractions
-    after = began_after(case.ranges(), hit["ended_ms"] + 100)
+    # Those that were on their way then may come later.
+    after = began_after(case.ranges(), hit["ended_ms"] + 500)
     assert after and hit["ended_ms"] + told - 20 <= min(after) <= hit["ended_ms"] + told + 3_000
 
 
