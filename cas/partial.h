@@ -137,7 +137,7 @@ class PrefixHasher {
   // Says that the front may have moved.
   void wake();
   [[nodiscard]] std::uint64_t hashed_bytes() const;
-  // Waits until all is hashed. kBusy when the partial is complete no more; kCancelled on stop.
+  // Waits until all is hashed. kBusy: complete no more; kIo: no thread for it; kCancelled: a stop.
   [[nodiscard]] base::Result<base::Digest> finish(std::stop_token stop);
 
  private:
