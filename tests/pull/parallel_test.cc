@@ -81,8 +81,9 @@ TEST(RunParallel, EndsWhenStopped) {
   const auto status = run_parallel(
       1000, 2,
       [&](std::size_t, std::stop_token stop) {
-        source.request_stop();
-        EXPECT_TRUE(stop.stop_requested());
+        // Whoever comes second may go on before the first has passed it on.
+        const bool first = source.request_stop();
+        EXPECT_TRUE(stop.stop_requested() || !first);
         return base::ok();
       },
       source.get_token());
